@@ -120,6 +120,28 @@ def test_the_timeline_and_what_was_skipped(cli, log):
     assert "Timeline: nothing that matters" in cli("verify", log(lines("VPC CIDR")), "--timeline").out
 
 
+def test_the_calls_of_the_plugin_are_shown(cli, log):
+    begin = "Received CNI {} request: ContainerID({}) Netns(n) IfName(eth0) Args(a) Path(p) argsStdinData({{}})"
+    answer = 'Received add network response from ipamd for container {} interface eth0: Success:true IPv4Addr:\\"10.0.0.5\\"'
+    failed = "Failed to connect to backend server for container c1: refused"
+    plugin = log(lines(begin.format("add", "c1"), *["x"] * 4, answer.format("c1"), begin.format("del", "c1"), failed), "plugin.log")
+    card = "Assigned IP from network card: 0 -> IPv4: 10.0.0.5, IPv6: , device number: 0, "
+    ipamd = log(lines(*START, assign("c1"), card, *["x"] * 6, assign("c2", "10.0.0.6")))
+    shown = cli("verify", plugin, ipamd)
+    text = " ".join(shown.out.split())
+    assert (shown.code, shown.err) == (0, "")
+    assert "set up 1 request; 1 got addresses, 1 of them compared with ipamd.log addresses 1 of card 0 delete 1 request" in text
+    assert "1 × Failed to connect to backend server for container {container}: {err} (1.7.0 to 1.23.0): refused" in text
+    assert "plugin.log:7 2025-01-01T00:00:06.000Z c1 was deleted without ipamd, which still holds 10.0.0.5 for it" in text
+    assert cli("verify", plugin, ipamd, "--json").document["plugin"]["lost_deletes"][0]["container"] == "c1"
+    deletes = [begin.format("del", f"c{number}") for number in range(20)]
+    given = [assign(f"c{number}", f"10.0.0.{number}") for number in range(20)]
+    many = log(lines(*deletes, *["x"] * 20), "plugin.log")
+    later = [line.replace(b"00:00:", b"00:01:") for line in lines(*["VPC CIDR"] * 3, assign("z", "10.0.1.1")).splitlines(keepends=True)]
+    shown = cli("verify", many, log(lines(*START, *given) + b"".join(later)))
+    assert "… and 10 more; --json has the first 100" in shown.out
+
+
 def test_many_violations_are_counted(cli, log):
     shown = cli("verify", log(lines(*(assign(f"c{number}") for number in range(20)))))
     assert "19 broken promises" in shown.out

@@ -36,12 +36,15 @@ class World:
         ]
         ec2.attach_network_interface(made[0], instance.instance_id, device_index=1, now_ns=tick())
         ec2.associate_trunk_interface(made[3], made[2], vlan_id=1, now_ns=tick())
+        group = ec2.create_security_group("nodes", "of nodes", vpc_id=vpc.vpc_id, tags=[("a", "x")], now_ns=tick())
+        ec2.modify_network_interface_attribute(made[1], security_group_ids=[group.group_id], now_ns=tick())
+        ec2.create_security_group("pods", "of pods", vpc_id=vpc.vpc_id, now_ns=tick())
         ec2.create_tags([made[0], subnet.subnet_id], [("a", "x")], now_ns=tick())
 
     def show(self):
         """The true state, which only an administrator sees."""
         held = self.ec2._account
-        tables = (held.vpcs, held.subnets, held.reservations, held.enis, held.instances, held.trunk_associations)
+        tables = (held.vpcs, held.groups, held.subnets, held.reservations, held.enis, held.instances, held.trunk_associations)
         return tuple(tuple(record.view() for record in table.values()) for table in tables)
 
     def subnet(self, number):
@@ -49,6 +52,9 @@ class World:
 
     def eni(self, number):
         return _one(self.ec2._account.enis, number, "eni-0")
+
+    def group(self, number):
+        return _one(self.ec2._account.groups, number, "sg-0")
 
     def has(self, number, field):
         """An ENI that has some of a kind of addresses, or any."""
@@ -62,7 +68,7 @@ class World:
 
     def tagged(self, number):
         held = self.ec2._account
-        every = {**held.vpcs, **held.subnets, **held.reservations, **held.enis, **held.instances, **held.trunk_associations}
+        every = {**held.vpcs, **held.groups, **held.subnets, **held.reservations, **held.enis, **held.instances, **held.trunk_associations}
         return [_one(every, number, "eni-0")]
 
     def unassign(self, action, addresses, prefixes, number, now_ns):
@@ -77,7 +83,7 @@ class World:
         ways = (
             {"description": f"d{number}"},
             {"source_dest_check": bool(number % 2)},
-            {"security_group_ids": [f"sg-{number}"]},
+            {"security_group_ids": [self.group(number), self.group(number // 2)]},
             {"attachment_id": attachment and attachment.attachment_id, "delete_on_termination": True},
         )
         self.ec2.modify_network_interface_attribute(eni_id, **ways[number % len(ways)], now_ns=now_ns)
@@ -119,6 +125,10 @@ CALLS = {
         w.subnet(a), **{("map_public_ip_on_launch", "assign_ipv6_address_on_creation")[b % 2]: b % 4 < 2}, now_ns=now_ns
     ),
     "DeleteVpc": lambda w, a, _, now_ns: w.ec2.delete_vpc(_vpc(w, 1 + a), now_ns=now_ns),
+    "CreateSecurityGroup": lambda w, a, b, now_ns: w.ec2.create_security_group(
+        ("nodes", "PODS", "default", "a", "b")[b % 5], "any", vpc_id=_vpc(w, a), tags=[("k", str(b))], now_ns=now_ns
+    ),
+    "DeleteSecurityGroup": lambda w, a, _, now_ns: w.ec2.delete_security_group(w.group(1 + a), now_ns=now_ns),
     "CreateSubnet": lambda w, a, b, now_ns: w.ec2.create_subnet(_vpc(w, a), f"10.{a % 2}.{1 + b}.0/28", now_ns=now_ns),
     "DeleteSubnet": lambda w, a, _, now_ns: w.ec2.delete_subnet(w.subnet(1 + a), now_ns=now_ns),
     "CreateSubnetCidrReservation": lambda w, a, b, now_ns: w.ec2.create_subnet_cidr_reservation(
@@ -133,7 +143,11 @@ CALLS = {
     "StartInstances": lambda w, a, _, now_ns: w.ec2.start_instances([_one(w.ec2._account.instances, a, "i-0")], now_ns=now_ns),
     "RebootInstances": lambda w, a, _, now_ns: w.ec2.reboot_instances([_one(w.ec2._account.instances, a, "i-0")], now_ns=now_ns),
     "CreateNetworkInterface": lambda w, a, b, now_ns: w.ec2.create_network_interface(
-        subnet_id=w.subnet(a), ipv4_prefix_count=b % 2, tags=[("k", str(b))], now_ns=now_ns
+        subnet_id=w.subnet(a),
+        ipv4_prefix_count=b % 2,
+        tags=[("k", str(b))],
+        security_group_ids=[w.group(b)] if b % 3 == 2 else [],
+        now_ns=now_ns,
     ),
     "AttachNetworkInterface": lambda w, a, b, now_ns: w.ec2.attach_network_interface(
         w.loose(a), _one(w.ec2._account.instances, 0, "i-0"), device_index=1 + b % 3, now_ns=now_ns

@@ -20,7 +20,7 @@ TWO_CARDS = InstanceLimits(instance_type="cards.test", eni_limit=2, ipv4_per_eni
 
 def snapshot(ec2):
     """Everything that the model shows."""
-    return (ec2.vpcs, ec2.subnets, ec2.instances, ec2.describe_network_interfaces(now_ns=0))
+    return (ec2.vpcs, ec2.security_groups, ec2.subnets, ec2.instances, ec2.describe_network_interfaces(now_ns=0))
 
 
 @pytest.fixture(params=["lowest", "random"])

@@ -13,7 +13,7 @@ from vpcipam.ec2.model import Ec2Model
 from vpcipam.ec2.worlds import WorldError
 
 SYMPTOMS = Path(__file__).parents[2] / "examples" / "symptoms"
-READS = ("describe_vpcs", "describe_subnets", "describe_instances", "describe_network_interfaces")
+READS = ("describe_vpcs", "describe_security_groups", "describe_subnets", "describe_instances", "describe_network_interfaces")
 
 
 def answers_about(model):
@@ -45,6 +45,25 @@ def test_an_account_is_rebuilt_from_its_answers(model):
     assert again.subnets == model.subnets
     assert again.vpcs == model.vpcs
     assert again.subnet_cidr_reservations == model.subnet_cidr_reservations
+
+
+def test_security_groups_that_no_answer_describes_are_those_of_enis(model):
+    (group,) = [each for each in model.security_groups if each.group_name == "nodes"]
+    answers = [each for each in answers_about(model) if "SecurityGroups" not in each]
+    eni = next(eni for each in answers for eni in each.get("NetworkInterfaces", ()) if eni["Groups"][0]["GroupName"] == "default")
+    eni["Groups"].append({"GroupId": "sg-9"})
+    again = Ec2Model.from_world(world_of_answers(answers)[0])
+    again._check()
+    found = {each.group_id: (each.group_name, each.vpc_id) for each in again.security_groups}
+    assert found[group.group_id] == ("nodes", group.vpc_id)
+    assert found["sg-9"] == ("unnamed sg-9", group.vpc_id)
+
+
+def test_security_groups_of_vpcs_without_subnets_in_the_answers_are_left_out(model):
+    answers = [each for each in answers_about(model) if "Subnets" in each or "SecurityGroups" in each]
+    again = Ec2Model.from_world(world_of_answers(answers)[0])
+    assert len(again.vpcs) == 1 < len(model.vpcs)
+    assert again.security_groups == tuple(each for each in model.security_groups if each.vpc_id == again.vpcs[0].vpc_id)
 
 
 def strip(answers):

@@ -65,7 +65,8 @@ def test_every_attribute_is_saved():
     for eni in model.network_interfaces:
         model.modify_network_interface_attribute(eni.eni_id, description=f"for {eni.eni_id}", now_ns=0)
         model.modify_network_interface_attribute(eni.eni_id, source_dest_check=False, now_ns=0)
-        model.modify_network_interface_attribute(eni.eni_id, security_group_ids=["sg-1", "sg-2"], now_ns=0)
+        groups = [group.group_id for group in model.security_groups if group.vpc_id == eni.vpc_id]
+        model.modify_network_interface_attribute(eni.eni_id, security_group_ids=groups[1:], now_ns=0)
         if eni.attachment is not None:
             kept = not eni.attachment.delete_on_termination
             attachment_id = eni.attachment.attachment_id
@@ -106,6 +107,7 @@ def test_a_world_by_hand_needs_no_ids():
     model = Ec2Model.from_world(
         {
             "vpcs": [{"cidr": CIDR}],
+            "security_groups": [{"id": "sg-1", "name": "nodes", "tags": {"a": "b"}}],
             "subnets": [{"cidr": "10.0.1.0/24", "tags": {"Name": "a"}}, {"cidr": "10.0.2.0/24", "availability_zone": "us-east-1b"}],
             "reservations": [{"subnet": "subnet-00000000000000001", "cidr": "10.0.1.128/25", "type": "prefix"}],
             "instances": [{"type": "m5.large", "subnet": "subnet-00000000000000002"}],
@@ -125,7 +127,17 @@ def test_a_world_by_hand_needs_no_ids():
     (instance,) = model.instances
     assert [eni.ipv4_prefixes for eni in instance.network_interfaces] == [(), ("10.0.2.16/28",)]
     assert [eni.attachment.delete_on_termination for eni in instance.network_interfaces] == [True, False]
+    assert [eni.security_group_names for eni in instance.network_interfaces] == [("default",), ("nodes",)]
     assert instance.network_interfaces[1].security_group_ids == ("sg-1",)
+
+
+def test_the_default_security_group_of_a_world_keeps_its_id_and_tags():
+    group = {"id": "sg-9", "vpc": "vpc-7", "name": "default", "description": "changed", "tags": {"a": "b"}}
+    model = Ec2Model.from_world({"vpcs": [{"id": "vpc-7", "cidr": CIDR}, {"cidr": "10.1.0.0/16"}], "security_groups": [group]})
+    first, second = model.security_groups
+    assert (second.group_id, second.description, second.tags) == ("sg-9", "changed", (("a", "b"),))
+    assert (first.group_name, first.group_id) == ("default", "sg-0000000000000000a")
+    copied(model)._check()
 
 
 def test_foreign_ids_and_tags_of_aws_are_kept():
@@ -225,6 +237,23 @@ CONTRADICTIONS = {
             ],
         },
         r"network_interfaces\[0\]: it is a primary ENI, so give i-00000000000000001 this id among the instances",
+    ),
+    "an unknown security group": (
+        {**BASE, "network_interfaces": [{"subnet": "subnet-1", "security_groups": ["sg-1"]}]},
+        r"network_interfaces\[0\]: InvalidGroup.NotFound: ",
+    ),
+    "a security group of no VPC": ({"security_groups": [{"name": "a"}]}, r"security_groups\[0\]: vpc is missing"),
+    "a default security group of no VPC": (
+        {**BASE, "security_groups": [{"name": "default", "vpc": "vpc-9"}]},
+        r"security_groups\[0\]: there is no VPC vpc-9",
+    ),
+    "two default security groups": (
+        {**BASE, "security_groups": [{"name": "default"}, {"name": "Default"}]},
+        r"security_groups\[1\]: its VPC has another security group that is named 'default'",
+    ),
+    "an id of the default security group of a VPC without one": (
+        {**BASE, "security_groups": [{"id": "sg-9", "name": "default", "vpc": "vpc-00000000000000001"}]},
+        r"security_groups\[0\]: vpc-00000000000000001 has no id in this document",
     ),
     "an address twice": (
         {**BASE, "network_interfaces": [{"subnet": "subnet-1", "private_ip": "10.0.1.9"}] * 2},

@@ -134,3 +134,35 @@ TROUBLES = {
     ),
 }
 """The lines by which each rule about logs knows its trouble."""
+
+
+# --- plugin.log -----------------------------------------------------------------------------------------------------------
+
+
+class PluginWriter(LogWriter):
+    """Writes the lines of plugin.log as a release does."""
+
+    def reply(self, *addresses, branch=False):
+        """What ipamd answers, as its reply is printed."""
+        if self.release >= (1, 20, 0):
+            listed = "  ".join(f'IPAddress:{{IPv4Addr:"{address}"  RouteTableId:254}}' for address in addresses)
+        else:
+            listed = "  ".join(f'IPv{6 if ":" in address else 4}Addr:"{address}"' for address in addresses)
+        return f"Success:true  {listed}" + ("  PodVlanId:7" if branch else "") + '  VPCv4CIDRs:"10.0.0.0/16"'
+
+    def ask(self, kind, container):
+        args = f"K8S_POD_NAMESPACE=default;K8S_POD_NAME=pod-{container}"
+        self.write(f"plugin-{kind}", container=container, netns="/proc/7/ns/net", ifname="eth0", args=args, path="/opt/cni/bin", json="{}")
+
+    def answer(self, kind, container, *addresses, **options):
+        proto = self.reply(*addresses, **options)
+        self.write(f"plugin-{kind}-answered", **self.names(container), ip=addresses[0], ifname="eth0", proto=proto)
+
+    def add(self, container, *addresses):
+        self.ask("add", container)
+        self.answer("add", container, *addresses)
+
+    def delete(self, container, *addresses):
+        self.ask("del", container)
+        if self.release >= (1, 7, 0):
+            self.answer("del", container, *addresses)

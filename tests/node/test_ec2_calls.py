@@ -98,12 +98,13 @@ def test_under_custom_networking_no_security_groups_are_set_at_start(world):
 
 def test_other_enis_get_the_security_groups_of_the_primary_eni(world):
     here = world("m5.large")
-    here.model.modify_network_interface_attribute(here.eni_at(0), security_group_ids=["sg-nodes"], now_ns=0)
+    group = here.model.create_security_group("nodes", "of nodes", vpc_id=here.model.vpcs[0].vpc_id).group_id
+    here.model.modify_network_interface_attribute(here.eni_at(0), security_group_ids=[group], now_ns=0)
     here.foreign_eni(ips=9)
     here.restart({"WARM_ENI_TARGET": "3"}).start(0)
     here.run(5)
     assert len(here.attached()) == 3
-    assert {eni.security_group_ids for eni in here.attached().values()} == {("sg-nodes",)}
+    assert {eni.security_group_ids for eni in here.attached().values()} == {(group,)}
 
 
 def test_refused_security_groups_stop_no_start(world):

@@ -16,7 +16,7 @@ from vpcipam.cli.streams import STDIN, stdin_bytes
 from vpcipam.cli.table import Table
 from vpcipam.contracts import EniLimits
 from vpcipam.inspection.log.reader import read_chunks
-from vpcipam.inspection.verification import Answer, LogViolation, Verification, date_text
+from vpcipam.inspection.verification import Answer, LogViolation, PluginCalls, Verification, date_text
 from vpcipam.inspection.verify import LogSource, period_text, verify
 from vpcipam.limits import instance_limits
 
@@ -54,8 +54,9 @@ _ANSWERS = {
 def command(*, logs: tuple[str, ...], instance_type: str | None, cooldown_s: int | None, timeline: bool) -> Output:
     """Check each LOG: does an address have two holders, does one come back before its cooldown, is anything lost in a restart?
 
-    A LOG is an ipamd.log of any release, or a file of events in JSON lines, plain or gzipped; - is stdin. Files are recognised by their
-    content. The ipamd.log files are read as those of one node, in the order of their times.
+    A LOG is an ipamd.log or a plugin.log of any release, or a file of events in JSON lines, plain or gzipped; - is stdin. Files are
+    recognised by their content. The ipamd.log files are read as those of one node, in the order of their times. So are the plugin.log
+    files, which are compared with them.
 
     The exit code is 1 if a promise is broken. "No fault in this" and "Not enough in this" are different answers with exit code 0.
     """
@@ -113,12 +114,18 @@ def _show(page: "Page", found: Verification, *, timeline: bool) -> None:
             page.line(f"… and {number(found.violation_count - _MOST_SHOWN)} more; --json has the first 100", "dim")
     else:
         page.line(_ANSWERS[found.answer], "bold")
+    if found.plugin is not None:
+        _plugin(page, found.plugin)
     if timeline:
         _timeline(page, found)
     if found.unseen:
         page.line("What the logs can't show", "bold")
         for each in found.unseen:
             page.indented(each)
+    _skipped(page, found)
+
+
+def _skipped(page: "Page", found: Verification) -> None:
     for source in found.sources:
         for skipped in source.skipped[:_MOST_SHOWN]:
             page.line(f"skipped {source.name}:{skipped.line}: {skipped.reason}: {skipped.text}", "dim")
@@ -148,6 +155,27 @@ def _violation(page: "Page", violation: LogViolation) -> None:
     page.line(f"{violation.promise}: {violation.message}", "red")
     for step in violation.steps:
         page.indented(f"{step.place}  {date_text(step.now_ns)}  {step.text}")
+
+
+def _plugin(page: "Page", calls: PluginCalls) -> None:
+    page.line("Calls of the plugin", "bold")
+    cards = ", ".join(f"{number(count)} of card {card}" for card, count in calls.addresses_by_card.items())
+    given = f"{number(calls.answer_count)} got addresses, {number(calls.compared_count)} of them compared with ipamd.log"
+    page.facts(
+        [
+            ("set up", f"{counted(calls.add_count, 'request')}; {given}"),
+            *([("addresses", cards)] if cards else []),
+            ("delete", counted(calls.delete_count, "request")),
+        ]
+    )
+    for failure in calls.failures:
+        error = f": {failure.error}" if failure.error else ""
+        page.indented(f"{number(failure.count)} × {failure.wording} ({failure.releases}){error}")
+    for lost in calls.lost_deletes[:_MOST_SHOWN]:
+        text = f"{lost.container} was deleted without ipamd, which still holds {lost.address} for it"
+        page.line(f"{lost.place}  {date_text(lost.now_ns)}  {text}", "yellow")
+    if calls.lost_delete_count > _MOST_SHOWN:
+        page.line(f"… and {number(calls.lost_delete_count - _MOST_SHOWN)} more; --json has the first 100", "dim")
 
 
 def _timeline(page: "Page", found: Verification) -> None:

@@ -91,6 +91,7 @@ def read_network_interface(item: Structure, *, zone: str | None = None) -> Netwo
 def _network_interface(members: _Members, *, zone: str | None, instance_id: str | None) -> NetworkInterface:
     shown_ip = members.text("PrivateIpAddress", required=False)  # missing for EFA-only ENIs and in IPv6-only subnets
     private_ip, secondary_ips = _private_ips(members, shown_ip)
+    groups = sorted((each.text("GroupId"), each.text("GroupName", required=False)) for each in members.each("Groups"))
     return NetworkInterface(
         eni_id=members.text("NetworkInterfaceId"),
         subnet_id=members.text("SubnetId"),
@@ -107,7 +108,8 @@ def _network_interface(members: _Members, *, zone: str | None, instance_id: str 
         tags=members.tags("TagSet"),
         attachment=_attachment(members, instance_id),
         source_dest_check=members.value("SourceDestCheck", True, required=False),  # noqa: FBT003  # the default
-        security_group_ids=tuple(sorted(members.texts("Groups", "GroupId"))),
+        security_group_ids=tuple([group_id for group_id, _ in groups]),
+        security_group_names=tuple([name for _, name in groups]),
         unreadable=tuple(members.unreadable),
     )
 

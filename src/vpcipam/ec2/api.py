@@ -73,6 +73,7 @@ class NetworkInterface:
         status: `in-use` while it is attached or associated with a trunk, else `available`.
         tags: pairs of key and value, sorted; empty when read from an instance's metadata.
         security_group_ids: its security groups, sorted; empty if the client doesn't show them.
+        security_group_names: their names, in the same order.
         unreadable: the members of EC2's answer that were missing or of the wrong type, such as those that a person has cut out.
     """
 
@@ -93,6 +94,7 @@ class NetworkInterface:
     created_ns: int = 0
     source_dest_check: bool = True
     security_group_ids: tuple[str, ...] = ()
+    security_group_names: tuple[str, ...] = ()
     unreadable: tuple[str, ...] = ()
 
     @property
@@ -180,6 +182,21 @@ class Vpc:
     enable_dns_hostnames: bool = False
     enable_network_address_usage_metrics: bool = False
     ipv6_association_id: str | None = None
+
+
+@attrs.frozen
+class SecurityGroup:
+    """A security group of a VPC, without its rules.
+
+    Attributes:
+        tags: pairs of key and value, sorted.
+    """
+
+    group_id: str
+    group_name: str
+    vpc_id: str
+    description: str
+    tags: tuple[tuple[str, str], ...] = ()
 
 
 @attrs.frozen

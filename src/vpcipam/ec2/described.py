@@ -14,7 +14,7 @@ from vpcipam.limits import InstanceLimits, instance_limits
 
 ANSWERS: Final = frozenset(
     {
-        *("Vpcs", "Subnets", "NetworkInterfaces", "Reservations", "InstanceTypes"),
+        *("Vpcs", "SecurityGroups", "Subnets", "NetworkInterfaces", "Reservations", "InstanceTypes"),
         *("SubnetIpv4CidrReservations", "SubnetIpv6CidrReservations"),
     }
 )
@@ -73,6 +73,7 @@ class _Described:
             raise WorldError("there are no subnets; add the answer of `aws ec2 describe-subnets`")
         world = {
             "vpcs": self._vpcs(),
+            "security_groups": self._groups(),
             "subnets": [_subnet(subnet, item) for subnet, item in zip(self._subnets, self._items["Subnets"], strict=True)],
             "reservations": [_without_none(_reservation(item)) for item in self._reservations()],
             "instances": [_without_none(self._instance(instance)) for instance in self._instances],
@@ -97,6 +98,16 @@ class _Described:
             vpcs[vpc_id] = _assumed_vpc(vpc_id, subnets)
             self._notes.append(f"{vpc_id} is in no answer; its CIDRs are taken to be {', '.join(vpcs[vpc_id]['cidrs'])}")
         return list(vpcs.values())
+
+    def _groups(self) -> list[dict[str, Any]]:
+        """Return the security groups of the answers, and those that an ENI has and no answer describes, under the names that it shows."""
+        vpc_ids = {each.vpc_id for each in self._subnets} | {item["VpcId"] for item in self._items["Vpcs"]}
+        groups = {item["GroupId"]: _group(item) for item in self._items["SecurityGroups"] if item["VpcId"] in vpc_ids}
+        for eni in self._enis:
+            for group_id, name in zip(eni.security_group_ids, eni.security_group_names, strict=True):
+                if eni.subnet_id in self._subnet_ids and group_id not in groups:
+                    groups[group_id] = {"id": group_id, "vpc": eni.vpc_id, "name": name or f"unnamed {group_id}"}
+        return list(groups.values())
 
     def _reservations(self) -> list[Mapping[str, Any]]:
         return [*self._items["SubnetIpv4CidrReservations"], *self._items["SubnetIpv6CidrReservations"]]
@@ -178,6 +189,11 @@ def _vpc(item: Mapping[str, Any]) -> dict[str, Any]:
         **named,
         **_ipv6(item),
     }
+
+
+def _group(item: Mapping[str, Any]) -> dict[str, Any]:
+    entry = {"id": item["GroupId"], "vpc": item["VpcId"], "name": item["GroupName"], "tags": _tags(item)}
+    return entry | ({"description": item["Description"]} if item.get("Description") else {})
 
 
 def _associated(item: Mapping[str, Any], name: str, state: str) -> list[Mapping[str, Any]]:

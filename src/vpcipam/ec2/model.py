@@ -23,15 +23,17 @@ documentation is silent, the model does what users report, or else the least sur
 - Instances change their state within the call: its answer shows `pending`, `stopping` or `shutting-down`, the next call the state after
   that. A terminated instance has no ENIs any more; DescribeInstances shows it for an hour.
 - A public address of a subnet that maps one on launch is not modelled; the attribute only shows.
-- Not modelled: quotas of the account (subnets, ENIs per region), the rules for additional CIDRs of a VPC, the rules of
-  security groups (an ENI only shows its groups, by default the one of its VPC), public and elastic addresses, IPAM pools.
+- A security group shows the rules that EC2 gives a new one: all traffic out, and into the default one what comes from itself. No action
+  changes them, and a world does not have them.
+- Not modelled: quotas of the account (subnets, ENIs per region), the rules for additional CIDRs of a VPC, changed rules of security
+  groups, public and elastic addresses, IPAM pools.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 from vpcipam.ec2.actions.every import EveryAction
-from vpcipam.ec2.api import Instance, NetworkInterface, Subnet, SubnetCidrReservation, Vpc
+from vpcipam.ec2.api import Instance, NetworkInterface, SecurityGroup, Subnet, SubnetCidrReservation, Vpc
 from vpcipam.ec2.conditions import Conditions
 from vpcipam.ec2.over_time.interceptor import CallInterceptor
 from vpcipam.ec2.state import invariants
@@ -108,6 +110,11 @@ class Ec2Model(EveryAction):
     def vpcs(self) -> tuple[Vpc, ...]:
         """All VPCs, ordered by id."""
         return tuple(vpc.view() for vpc in self._account.vpcs.values())
+
+    @property
+    def security_groups(self) -> tuple[SecurityGroup, ...]:
+        """All security groups, ordered by id."""
+        return tuple(group.view() for group in self._account.groups.values())
 
     @property
     def subnets(self) -> tuple[Subnet, ...]:

@@ -11,27 +11,26 @@ from typing import Any, Final
 import attrs
 
 from vpcipam.ec2.actions.every import EveryAction
-from vpcipam.ec2.api import NetworkInterface, SubnetCidrReservation, TrunkAssociation
+from vpcipam.ec2.api import NetworkInterface, SecurityGroup, SubnetCidrReservation, TrunkAssociation
 from vpcipam.ec2.errors import Ec2Error
-from vpcipam.ec2.state.account import Account
+from vpcipam.ec2.state.account import DEFAULT_GROUP, Account
 from vpcipam.ec2.state.records import (
     EniRecord,
     InstanceRecord,
     SubnetRecord,
-    Tags,
     VpcRecord,
     default_reservation,
-    default_security_group,
-    sorted_tags,
 )
+from vpcipam.ec2.world_entries import ID, REQUIRED, Entry, WorldError
 from vpcipam.errors import InvalidArgument, UnknownInstanceType
 from vpcipam.limits import InstanceLimits, instance_limits
 
+__all__ = ["FORMAT", "KINDS", "WorldError", "read_world", "write_world"]
+
 FORMAT: Final = "vpcipam-ec2/1"
-KINDS: Final = ("vpcs", "subnets", "reservations", "instances", "network_interfaces", "trunk_associations")
+KINDS: Final = ("vpcs", "security_groups", "subnets", "reservations", "instances", "network_interfaces", "trunk_associations")
 """The lists of a world."""
 
-_ID = re.compile("[a-z-]+-([0-9a-f]{1,17})")
 _VPC_FLAGS = {
     "is_default": False,
     "enable_dns_support": True,
@@ -40,12 +39,6 @@ _VPC_FLAGS = {
 }
 _SUBNET_FLAGS = ("default_for_az", "map_public_ip_on_launch", "assign_ipv6_address_on_creation")
 _HIGHEST_NEW_NUMBER = 1 << 40  # ids of the real EC2 are higher
-_REQUIRED: Any = object()
-_KIND_NAMES = {str: "a text", int: "a whole number", bool: "true or false", list: "a list", dict: "a table"}
-
-
-class WorldError(InvalidArgument):
-    """A world can't be read: a key is unknown or has a wrong value, or the parts contradict each other or the rules of EC2."""
 
 
 # --- writing -------------------------------------------------------------------------------------------------------------
@@ -57,6 +50,7 @@ def write_world(account: Account) -> dict[str, Any]:
         "format": FORMAT,
         "last_numbers": account.last_numbers,
         "vpcs": [_vpc_entry(vpc) for vpc in account.vpcs.values()],
+        "security_groups": [_group_entry(each.view()) for each in account.groups.values()],
         "subnets": [
             _entry(
                 id=subnet.subnet_id,
@@ -72,7 +66,7 @@ def write_world(account: Account) -> dict[str, Any]:
         ],
         "reservations": [_reservation_entry(each.view()) for each in account.reservations.values()],
         "instances": [_instance_entry(instance) for instance in account.instances.values()],
-        "network_interfaces": [_eni_entry(eni.view()) for eni in account.enis.values()],
+        "network_interfaces": [_eni_entry(eni.view(), account) for eni in account.enis.values()],
         "trunk_associations": [_trunk_entry(each.view()) for each in account.trunk_associations.values()],
     }
 
@@ -106,6 +100,10 @@ def _reservation_entry(each: SubnetCidrReservation) -> dict[str, Any]:
     )
 
 
+def _group_entry(each: SecurityGroup) -> dict[str, Any]:
+    return _entry(id=each.group_id, vpc=each.vpc_id, name=each.group_name, description=each.description, tags=dict(each.tags))
+
+
 def _instance_entry(instance: InstanceRecord) -> dict[str, Any]:
     name = instance.limits.instance_type
     try:
@@ -126,9 +124,9 @@ def _instance_entry(instance: InstanceRecord) -> dict[str, Any]:
     )
 
 
-def _eni_entry(eni: NetworkInterface) -> dict[str, Any]:
+def _eni_entry(eni: NetworkInterface, account: Account) -> dict[str, Any]:
     attachment = eni.attachment
-    own_groups = eni.security_group_ids != (default_security_group(eni.vpc_id),)
+    own_groups = eni.security_group_ids != (account.vpcs[eni.vpc_id].default_group.group_id,)
     return _entry(
         id=eni.eni_id,
         subnet=eni.subnet_id,
@@ -170,73 +168,24 @@ def _trunk_entry(each: TrunkAssociation) -> dict[str, Any]:
 # --- reading -------------------------------------------------------------------------------------------------------------
 
 
-@attrs.define
-class _Entry:
-    """A table of a world; `finish` refuses the keys that nobody has taken."""
-
-    where: str
-    _values: dict[str, Any]
-    _taken: set[str] = attrs.field(factory=set)
-
-    def __contains__(self, key: str) -> bool:
-        return key in self._values
-
-    def take(self, key: str, kind: type, default: Any = _REQUIRED) -> Any:  # noqa: ANN401 - of that kind
-        """Take a value; without a default it is required."""
-        self._taken.add(key)
-        value = self._values.get(key, default)
-        if value is _REQUIRED:
-            raise WorldError(f"{self.where}: {key} is missing")
-        if value is not default and kind is not object and (not isinstance(value, kind) or isinstance(value, bool) is not (kind is bool)):
-            raise WorldError(f"{self.where}: {key} must be {_KIND_NAMES[kind]}, not {value!r}")
-        return value
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        values = self.take(key, list, [])
-        if not all(isinstance(value, str) for value in values):
-            raise WorldError(f"{self.where}: {key} must be a list of texts, not {values!r}")
-        return tuple(values)
-
-    def tags(self) -> Tags:
-        tags = self.take("tags", dict, {})
-        if not all(isinstance(value, str) for value in (*tags, *tags.values())):
-            raise WorldError(f"{self.where}: tags must be texts, not {tags!r}")
-        return sorted_tags(tags.items())
-
-    def identifier(self, kind: str, key: str = "id") -> str | None:
-        """Take an id of a kind, if there is one."""
-        value = self.take(key, str, None)
-        if value is not None and not (_ID.fullmatch(value) and value.rpartition("-")[0] == kind):
-            raise WorldError(f"{self.where}: {key} must be {kind}- and up to 17 hexadecimal digits, not {value!r}")
-        return value  # type: ignore[no-any-return] # a text, or None
-
-    def table(self, key: str) -> "_Entry | None":
-        values = self.take(key, dict, None)
-        return None if values is None else _Entry(f"{self.where}.{key}", values)
-
-    def finish(self) -> None:
-        unknown = [key for key in self._values if key not in self._taken]
-        if unknown:
-            raise WorldError(f"{self.where}: {unknown[0]} is no key here; the keys are {', '.join(sorted(self._taken))}")
-
-
 def read_world(model: EveryAction, account: Account, document: Mapping[str, Any]) -> None:
     """Fill an empty model.
 
     Raises:
         WorldError: the document is no world.
     """
-    _Reader(model, account, _Entry("the world", dict(document))).read()
+    _Reader(model, account, Entry("the world", dict(document))).read()
 
 
 class _Reader:
     """Carries out the actions that make a world."""
 
-    def __init__(self, model: EveryAction, account: Account, world: _Entry) -> None:
+    def __init__(self, model: EveryAction, account: Account, world: Entry) -> None:
         self._model = model
         self._account = account
         self._world = world
-        self._primary: dict[str, _Entry] = {}
+        self._primary: dict[str, Entry] = {}
+        self._default_groups: dict[str | None, Entry] = {}
         self._flags: list[tuple[SubnetRecord, dict[str, bool]]] = []  # set last: they affect new ENIs
 
     def read(self) -> None:
@@ -251,8 +200,11 @@ class _Reader:
                 raise WorldError(f"last_numbers: {kind} must be a whole number from 0, not {number!r}")
         self._reserve_ids(lists)
         self._find_primaries(lists["network_interfaces"])
+        self._find_default_groups(lists["security_groups"])
         for kind, make in zip(
-            KINDS, (self._vpc, self._subnet, self._reservation, self._instance, self._interface, self._trunk), strict=True
+            KINDS,
+            (self._vpc, self._group, self._subnet, self._reservation, self._instance, self._interface, self._trunk),
+            strict=True,
         ):
             for entry in lists[kind]:
                 self._carry_out(entry, make)
@@ -263,22 +215,22 @@ class _Reader:
         for kind, number in numbers.items():
             self._account.reserve_number(kind, number)
 
-    def _entries(self, kind: str) -> Iterator[_Entry]:
+    def _entries(self, kind: str) -> Iterator[Entry]:
         for number, values in enumerate(self._world.take(kind, list, [])):
             if not isinstance(values, dict):
                 raise WorldError(f"{kind}[{number}]: must be a table, not {values!r}")
-            yield _Entry(f"{kind}[{number}]", values)
+            yield Entry(f"{kind}[{number}]", values)
 
-    def _reserve_ids(self, lists: Mapping[str, list[_Entry]]) -> None:
+    def _reserve_ids(self, lists: Mapping[str, list[Entry]]) -> None:
         """Let no new id be one that the document names later."""
         for entries in lists.values():
             for entry in entries:
                 for name in (entry.take("id", str, None), *entry.take("association_ids", list, []), *_ipv6_ids(entry)):
-                    found = _ID.fullmatch(name) if isinstance(name, str) else None
+                    found = ID.fullmatch(name) if isinstance(name, str) else None
                     if found and int(found[1], 16) < _HIGHEST_NEW_NUMBER:
                         self._account.reserve_number(name.rpartition("-")[0], int(found[1], 16))
 
-    def _find_primaries(self, entries: list[_Entry]) -> None:
+    def _find_primaries(self, entries: list[Entry]) -> None:
         """Find the ENIs that instances are launched with: those at index 0 of the lowest network card that has one."""
         for entry in entries:
             place = entry.table("attachment")
@@ -289,13 +241,22 @@ class _Reader:
             if other is None or card < self._card_of(other):
                 self._primary[instance_id] = entry
 
+    def _find_default_groups(self, entries: list[Entry]) -> None:
+        """Find the security groups that VPCs are created with, by VPC; None is the only VPC."""
+        for entry in entries:
+            if entry.take("name", str).lower() == DEFAULT_GROUP:
+                vpc_id = entry.take("vpc", str, None)
+                if vpc_id in self._default_groups:
+                    raise WorldError(f"{entry.where}: its VPC has another security group that is named {DEFAULT_GROUP!r}")
+                self._default_groups[vpc_id] = entry
+
     @staticmethod
-    def _card_of(entry: _Entry) -> int:
+    def _card_of(entry: Entry) -> int:
         place = entry.table("attachment")
         assert place is not None, "it is a primary ENI"  # noqa: S101 - for the type checker
         return int(place.take("network_card_index", int, 0))
 
-    def _carry_out(self, entry: _Entry, make: Any) -> None:  # noqa: ANN401 - one of the methods below
+    def _carry_out(self, entry: Entry, make: Any) -> None:  # noqa: ANN401 - one of the methods below
         try:
             make(entry)
         except Ec2Error as error:
@@ -305,12 +266,12 @@ class _Reader:
         except InvalidArgument as error:
             raise error if isinstance(error, WorldError) else WorldError(f"{entry.where}: {error}") from None
 
-    def _name(self, entry: _Entry, kind: str, value: str | None) -> None:
+    def _name(self, entry: Entry, kind: str, value: str | None) -> None:
         """Let the next id of a kind be this one."""
         if value is not None and not self._account.name_next(kind, value):
             raise WorldError(f"{entry.where}: {value} exists already")
 
-    def _vpc(self, entry: _Entry) -> None:
+    def _vpc(self, entry: Entry) -> None:
         cidrs = entry.texts("cidrs") or (entry.take("cidr", str),)
         associations = entry.texts("association_ids")
         if associations and len(associations) != len(cidrs):
@@ -320,6 +281,9 @@ class _Reader:
         flags = {name: entry.take(name, bool, default) for name, default in _VPC_FLAGS.items()}
         entry.finish()
         self._name(entry, "vpc", vpc_id)
+        group = self._default_groups.get(vpc_id) or self._default_groups.get(None)
+        if group is not None:
+            self._name(group, "sg", group.identifier("sg"))
         vpc = None
         for number, cidr in enumerate(cidrs):
             self._name(entry, "vpc-cidr-assoc", associations[number] if associations else None)
@@ -336,9 +300,29 @@ class _Reader:
         for name, flag in flags.items():
             setattr(record, name, flag)
 
-    def _subnet(self, entry: _Entry) -> None:
-        only = next(iter(self._account.vpcs), "") if len(self._account.vpcs) == 1 else _REQUIRED
-        subnet_id, vpc_id = entry.identifier("subnet"), entry.take("vpc", str, only)
+    def _vpc_of(self, entry: Entry) -> str:
+        only = next(iter(self._account.vpcs), "") if len(self._account.vpcs) == 1 else REQUIRED
+        return entry.take("vpc", str, only)  # type: ignore[no-any-return] # a text
+
+    def _group(self, entry: Entry) -> None:
+        group_id, vpc_id, name = entry.identifier("sg"), self._vpc_of(entry), entry.take("name", str)
+        description, tags = entry.take("description", str, None), entry.tags()
+        entry.finish()
+        if entry in self._default_groups.values():
+            if vpc_id not in self._account.vpcs:
+                raise WorldError(f"{entry.where}: there is no VPC {vpc_id}")
+            record = self._account.vpcs[vpc_id].default_group
+            if group_id not in {None, record.group_id}:
+                raise WorldError(f"{entry.where}: {vpc_id} has no id in this document, so its default security group can't have one")
+            record.description = record.description if description is None else description
+        else:
+            self._name(entry, "sg", group_id)
+            made = self._model.create_security_group(name, name if description is None else description, vpc_id=vpc_id)
+            record = self._account.groups[made.group_id]
+        self._account.set_tags(record, tags)
+
+    def _subnet(self, entry: Entry) -> None:
+        subnet_id, vpc_id = entry.identifier("subnet"), self._vpc_of(entry)
         cidr, ipv6_cidr = entry.take("cidr", str), entry.take("ipv6_cidr", str, None)
         zone, tags = entry.take("availability_zone", str, "us-east-1a"), entry.tags()
         ipv6_id = entry.identifier("subnet-cidr-assoc", "ipv6_association_id")
@@ -355,7 +339,7 @@ class _Reader:
         self._account.set_tags(record, tags)
         self._flags.append((record, flags))
 
-    def _reservation(self, entry: _Entry) -> None:
+    def _reservation(self, entry: Entry) -> None:
         reservation_id, subnet_id, cidr = entry.identifier("scr"), entry.take("subnet", str), entry.take("cidr", str)
         kind, description, tags = entry.take("type", str), entry.take("description", str, ""), entry.tags()
         entry.finish()
@@ -363,7 +347,7 @@ class _Reader:
         made = self._model.create_subnet_cidr_reservation(subnet_id, cidr, reservation_type=kind, description=description, now_ns=0)
         self._account.set_tags(self._account.reservations[made.reservation_id], tags)
 
-    def _instance(self, entry: _Entry) -> None:
+    def _instance(self, entry: Entry) -> None:
         instance_id, subnet_id, tags = entry.identifier("i"), entry.take("subnet", str), entry.tags()
         launched_ns, state = entry.take("launched_ns", int, 0), entry.take("state", str, "running")
         image_id, reservation_id = entry.take("image_id", str, ""), entry.take("reservation_id", str, None)
@@ -388,7 +372,7 @@ class _Reader:
         record.reservation_id = record.reservation_id if reservation_id is None else reservation_id
         self._account.set_tags(record, tags)
 
-    def _interface(self, entry: _Entry) -> None:
+    def _interface(self, entry: Entry) -> None:
         eni_id, created_ns, place = entry.identifier("eni"), entry.take("created_ns", int, 0), entry.table("attachment")
         subnet_id, kind, private_ip = entry.take("subnet", str), entry.take("type", str, "interface"), entry.take("private_ip", str, None)
         description, tags, groups = entry.take("description", str, ""), entry.tags(), entry.texts("security_groups")
@@ -416,7 +400,7 @@ class _Reader:
         if groups:
             self._model.modify_network_interface_attribute(record.eni_id, security_group_ids=groups, now_ns=0)
 
-    def _primary_of(self, entry: _Entry, instance_id: str, subnet_id: str, kind: str) -> EniRecord:
+    def _primary_of(self, entry: Entry, instance_id: str, subnet_id: str, kind: str) -> EniRecord:
         """Return the primary ENI that an instance was launched with."""
         instance = self._account.instances.get(instance_id)
         if instance is None:
@@ -434,7 +418,7 @@ class _Reader:
             if addresses or prefixes:
                 self._model.assign_ipv6_addresses(record.eni_id, addresses=addresses, prefixes=prefixes, now_ns=0)
 
-    def _attach(self, record: EniRecord, place: _Entry, *, primary: bool) -> None:
+    def _attach(self, record: EniRecord, place: Entry, *, primary: bool) -> None:
         attachment_id, instance_id, index = place.identifier("eni-attach"), place.take("instance", str), place.take("device_index", int)
         card, delete = place.take("network_card_index", int, 0), place.take("delete_on_termination", bool, primary)
         attached_ns = place.take("attached_ns", int, 0)
@@ -450,7 +434,7 @@ class _Reader:
             record.eni_id, attachment_id=attachment.attachment_id, delete_on_termination=delete, now_ns=0
         )
 
-    def _trunk(self, entry: _Entry) -> None:
+    def _trunk(self, entry: Entry) -> None:
         association_id, trunk, branch = entry.identifier("trunk-assoc"), entry.take("trunk", str), entry.take("branch", str)
         vlan_id, gre_key, tags = entry.take("vlan_id", int, None), entry.take("gre_key", int, None), entry.tags()
         entry.finish()
@@ -459,12 +443,12 @@ class _Reader:
         self._account.set_tags(self._account.trunk_associations[made.association_id], tags)
 
 
-def _ipv6_ids(entry: _Entry) -> tuple[Any, ...]:
+def _ipv6_ids(entry: Entry) -> tuple[Any, ...]:
     """Return the id of an entry's IPv6 association, if it has one, without taking it: only some kinds have that key."""
     return (entry.take("ipv6_association_id", str, None),) if "ipv6_association_id" in entry else ()
 
 
-def _limits(entry: _Entry) -> InstanceLimits:
+def _limits(entry: Entry) -> InstanceLimits:
     """Read an instance type's limits, under the names of `InstanceLimits`."""
     values = {field.name: entry.take(field.name, object, None) for field in attrs.fields(InstanceLimits) if field.name in entry}
     entry.finish()

@@ -46,8 +46,9 @@ from vpcipam.inspection.log.events import (
 )
 from vpcipam.inspection.log.line import LogLine
 from vpcipam.inspection.log.reader import BEGINNING, LogReader
-from vpcipam.inspection.log.wording import WORDINGS, Release, Wording, classified, implied_releases, match_wording, release_of
+from vpcipam.inspection.log.wording import WORDINGS, Release, Wording, classified, match_wording, release_of
 from vpcipam.inspection.log_restart import StartUnderWay, stable_part
+from vpcipam.inspection.sandbox_log import LoggedAssign, SandboxLog
 from vpcipam.inspection.verification import MOST_HELD, Moment, Place, Record, Restart, date_text, refuse_many
 from vpcipam.limits import instance_limits
 
@@ -74,15 +75,17 @@ class LogVerifier:
         wordings: how often each wording occurs.
         ec2_errors: how often each error code of EC2 occurs.
         restarts: the first 100 starts.
+        sandboxes: which sandbox got which address, and of which times the log tells.
         assign_count: how many assigns could be read.
     """
 
-    def __init__(self, *, cooldown_ns: int | None = None, limits: EniLimits | None = None) -> None:
+    def __init__(self, *, cooldown_ns: int | None = None, limits: EniLimits | None = None, keeps_sandboxes: bool = False) -> None:
         """Start before the first line.
 
         Args:
             cooldown_ns: how long an address must rest. None for what the log says, and 30 s until it says so.
             limits: what the instance type allows. None for the limits of the type that the log names.
+            keeps_sandboxes: whether a plugin.log will be compared.
         """
         state = ContractState(
             cooldown_ns=DEFAULT_COOLDOWN_NS if cooldown_ns is None else cooldown_ns, limits=limits, show_time=date_text, slack_ns=0
@@ -93,6 +96,7 @@ class LogVerifier:
         self.ec2_errors: Counter[str] = Counter()
         self.restarts: list[Restart] = []
         self.restart_count = 0
+        self.sandboxes = SandboxLog(is_kept=keeps_sandboxes)
         self.versions: dict[str, None] = {}
         self.gaps: list[Moment] = []
         self.gap_count = 0
@@ -131,11 +135,13 @@ class LogVerifier:
         self._time_text = "?"
         counts = self.wordings
         self.first_ns = self.last_ns = None
+        self.sandboxes.cut()
         for number, line in reader:
             reader.unwanted = self._unwanted if self._start is None else frozenset()
             if reader.loses:
                 reader.loses = False
                 self._line = number
+                self.sandboxes.cut()
                 self._tell(line)
                 self._gap("lines before this one can't be read")
             found = match_wording(line.message)
@@ -160,11 +166,6 @@ class LogVerifier:
             self._unwanted.add(beginning.encode())
         if count > 1 or len(self._passed_over) < _MOST_REMEMBERED:
             self._passed_over[beginning] = count
-
-    @property
-    def plugin_count(self) -> int:
-        """The number of lines of plugin.log."""
-        return sum(count for wording, count in self.wordings.items() if wording.kind.startswith("plugin-"))
 
     def finish(self) -> None:
         """End with the last line."""
@@ -193,6 +194,7 @@ class LogVerifier:
             self._now_ns = when_ns
             self._gap(message)
         self._now_ns = max(self._now_ns, when_ns)
+        self.sandboxes.cover(when_ns)
 
     def _gap(self, why: str) -> None:
         self.gap_count += 1
@@ -201,13 +203,14 @@ class LogVerifier:
         self._moment(f"a gap: {why}")
         self._start = None
         self._undoes_assign = False
+        self.sandboxes.cut()
         self._cleared.clear()
         self._by_container.clear()
         self._changed.clear()
         self._feed(Gap(self._now_ns))
 
     def _moment(self, text: str) -> None:
-        self.record.note_moment(self._source, self._line, self._when(), text)
+        self.record.note_moment(Place(self._source, self._line), self._when(), text)
 
     def _feed(self, event: ContractEvent) -> None:
         self.record.take(self._source, self._line, event)
@@ -307,6 +310,7 @@ class LogVerifier:
         if address is None:
             return
         self.assign_count += 1
+        self.sandboxes.note_assign(event.container, LoggedAssign(Place(self._source, self._line), now_ns, address))
         key = f"{event.key} ({address})" if event.is_one_of_several else event.key
         self._has_cards = self._has_cards or event.is_one_of_several
         if self._start is not None:
@@ -329,6 +333,7 @@ class LogVerifier:
         address = self._address(event.address)
         if address is None:
             return
+        self.sandboxes.note_release(event.container, now_ns)
         state = self.record.state
         key = event.key
         if self._start is not None:  # an entry of the checkpoint that is given up at once
@@ -380,6 +385,13 @@ class LogVerifier:
     def _on_no_address(self, wording: Wording, _match: re.Match[str]) -> None:
         if wording.template.startswith("DataStore"):
             self._moment("no address is free")
+
+    def _on_reply(self, wording: Wording, match: re.Match[str]) -> None:
+        if "card" in wording.fields and "ip4" in wording.fields:
+            for name in ("ip4", "ip6"):
+                address = _parse_address(match[name])
+                if address is not None:
+                    self.sandboxes.note_card(address, int(match["card"]))
 
     # --- counts, ENIs, CIDRs ---
 
@@ -441,11 +453,6 @@ class LogVerifier:
                 self.ec2_errors[event.code] += 1
             self._moment(f"EC2 refuses: {event.code}")
 
-    def releases(self) -> tuple[str, ...]:
-        """Return the versions that the log names, and the releases that write all its wordings."""
-        implied = implied_releases(self.wordings)
-        return (*self.versions, *([f"by the wordings {implied}"] if implied else []))
-
     # The method for each kind of line. It gets the wording of the line and the match of its fields.
     _HANDLERS: ClassVar[Mapping[str, Callable[..., None]]] = {
         "start": _on_start,
@@ -459,6 +466,7 @@ class LogVerifier:
         "checkpoint-failed": _on_checkpoint_failed,
         "cooldown": _on_cooldown,
         "no-address": _on_no_address,
+        "add-reply": _on_reply,
         **dict.fromkeys(("pool", "assign-stats", "unassign-stats"), _on_pool),
         **dict.fromkeys(("cidr-added", "cidr-removed"), _on_cidr),
         **dict.fromkeys(("eni-added", "eni-removed", "eni-forced"), _on_eni),

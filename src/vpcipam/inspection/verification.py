@@ -164,6 +164,65 @@ class SourceReport:
     trouble: str
 
 
+@attrs.frozen
+class PluginFailure:
+    """A failure that the plugin wrote about.
+
+    Attributes:
+        wording: its text, with `{fields}`.
+        releases: those that write it.
+        count: how many times.
+        error: the last error, empty if the line has none.
+    """
+
+    wording: str
+    releases: str
+    count: int
+    error: str
+
+
+@attrs.frozen
+class LostDelete:
+    """A sandbox that was deleted without ipamd, which holds its address at the end of its log.
+
+    Attributes:
+        place: the line at which the plugin was asked to delete it.
+        now_ns: when, in Unix nanoseconds.
+        container: its container id.
+        address: what ipamd holds for it.
+    """
+
+    place: Place
+    now_ns: int
+    container: str
+    address: str
+
+
+@attrs.frozen(kw_only=True)
+class PluginCalls:
+    """What the plugin.log files tell.
+
+    Attributes:
+        add_count: how many sandboxes the container runtime wanted set up.
+        delete_count: how many it wanted deleted. It often asks several times for one.
+        answer_count: how many sandboxes got addresses.
+        compared_count: how many of these ipamd.log has too.
+        addresses_by_card: how many addresses were compared of each network card, as far as ipamd.log names cards.
+        failures: what failed, by wording.
+        lost_deletes: the first 100 sandboxes that were deleted without ipamd.
+        lost_delete_count: how many there are.
+    """
+
+    add_count: int
+    delete_count: int
+    answer_count: int
+    compared_count: int
+    addresses_by_card: Mapping[int, int]
+    failures: tuple[PluginFailure, ...]
+    lost_deletes: tuple[LostDelete, ...]
+    lost_delete_count: int
+
+
 @attrs.frozen(kw_only=True)
 class Verification:
     """The result of verifying logs.
@@ -179,6 +238,7 @@ class Verification:
         ec2_errors: how often each error code of EC2 occurs.
         unseen: what the logs can't show, a sentence each.
         timeline: the life of the node.
+        plugin: what plugin.log tells; None without one.
     """
 
     answer: Answer
@@ -191,6 +251,7 @@ class Verification:
     ec2_errors: Mapping[str, int]
     unseen: tuple[str, ...]
     timeline: tuple[Moment, ...]
+    plugin: PluginCalls | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return values that JSON can hold."""
@@ -210,8 +271,8 @@ def refuse_many(held_count: int) -> None:
 _Entry = tuple[int, tuple[str, int], ContractEvent]
 
 
-class Record:
-    """Feeds a `ContractState`, and keeps the last few events about each address, sandbox and ENI, to explain violations.
+class Findings:
+    """What is found in logs.
 
     Attributes:
         violations: the first 100.
@@ -219,11 +280,33 @@ class Record:
         timeline: the first 500 moments.
     """
 
-    def __init__(self, state: ContractState) -> None:
-        self.state = state
+    def __init__(self) -> None:
         self.violations: list[LogViolation] = []
         self.violation_count = 0
         self.timeline: list[Moment] = []
+
+    def add(self, promise: Promise, message: str, steps: tuple[Step, ...]) -> None:
+        """Add a violation."""
+        self.violation_count += 1
+        self.note_moment(steps[-1].place, steps[-1].now_ns, f"{promise} broken: {message}")
+        if len(self.violations) < MOST_VIOLATIONS:
+            self.violations.append(LogViolation(promise, message, steps))
+
+    def note_moment(self, place: Place, now_ns: int, text: str) -> None:
+        """Add to the timeline. The same thing again only counts."""
+        if self.timeline and self.timeline[-1].text == text:
+            last = self.timeline[-1]
+            self.timeline[-1] = attrs.evolve(last, count=last.count + 1)
+        elif len(self.timeline) < MOST_MOMENTS:
+            self.timeline.append(Moment(place, now_ns, text))
+
+
+class Record(Findings):
+    """Feeds a `ContractState`, and keeps the last few events about each address, sandbox and ENI, to explain violations."""
+
+    def __init__(self, state: ContractState) -> None:
+        super().__init__()
+        self.state = state
         self.now_ns = 0
         self._steps: dict[object, tuple[_Entry, ...]] = {}
         self._restarts: deque[_Entry] = deque(maxlen=_STEPS_PER_SUBJECT)
@@ -259,14 +342,6 @@ class Record:
         if self._number >= self._next_check:
             self._bound(event.now_ns)
 
-    def note_moment(self, source: str, line: int, now_ns: int, text: str) -> None:
-        """Add to the timeline. The same thing again only counts."""
-        if self.timeline and self.timeline[-1].text == text:
-            last = self.timeline[-1]
-            self.timeline[-1] = attrs.evolve(last, count=last.count + 1)
-        elif len(self.timeline) < MOST_MOMENTS:
-            self.timeline.append(Moment(Place(source, line), now_ns, text))
-
     def _bound(self, now_ns: int) -> None:
         """Keep the memory constant: forget what is no longer needed, and refuse what no node has."""
         self._next_check = self._number + 1_000
@@ -279,16 +354,12 @@ class Record:
                 del self._steps[subject]
 
     def _note(self, breach: Breach, last: _Entry) -> None:
-        self.violation_count += 1
-        source, line = last[1]
-        self.note_moment(source, line, last[2].now_ns, f"{breach.promise} broken: {breach.message}")
-        if len(self.violations) < MOST_VIOLATIONS:
-            entries = [*self._about(breach.subjects), last]
-            first = entries[0][0]
-            entries += [entry for entry in self._restarts if entry[0] > first]
-            unique = {entry[0]: entry for entry in entries}
-            steps = tuple(_step(unique[number]) for number in sorted(unique))
-            self.violations.append(LogViolation(breach.promise, breach.message, steps))
+        is_kept = len(self.violations) < MOST_VIOLATIONS  # the steps to the others would only take time
+        entries = [*(self._about(breach.subjects) if is_kept else ()), last]
+        first = entries[0][0]
+        entries += [entry for entry in self._restarts if entry[0] > first]
+        unique = {entry[0]: entry for entry in entries}
+        self.add(breach.promise, breach.message, tuple(_step(unique[number]) for number in sorted(unique)))
 
     def _about(self, subjects: Iterable[Hashable]) -> list[_Entry]:
         found = {entry[0]: entry for subject in subjects for entry in self._steps.get(_name(subject), ())}

@@ -23,10 +23,24 @@ from vpcipam.inspection.event_lines import EVENTS
 from vpcipam.inspection.event_verifier import EventVerifier
 from vpcipam.inspection.log.line import CONTAINER_OUTPUT, OF_CONTAINERS, find_lines
 from vpcipam.inspection.log.reader import LogReader
+from vpcipam.inspection.log.wording import implied_releases, match_wording
 from vpcipam.inspection.log_verifier import LogVerifier
-from vpcipam.inspection.verification import MOST_MOMENTS, MOST_VIOLATIONS, Answer, SourceReport, Verification, date_text
+from vpcipam.inspection.plugin_verifier import PluginVerifier
+from vpcipam.inspection.verification import (
+    MOST_MOMENTS,
+    MOST_VIOLATIONS,
+    Answer,
+    Findings,
+    PluginCalls,
+    SourceReport,
+    Verification,
+    date_text,
+)
 
 _HEAD = 1 << 16
+_IPAMD, _PLUGIN, _EVENTS = "ipamd.log", "plugin.log", "events"
+_KINDS = (_IPAMD, _PLUGIN, _EVENTS)
+"""What files are, in the order in which they are read."""
 
 
 @attrs.frozen
@@ -48,7 +62,7 @@ class _Opened:
 
     name: str
     chunks: Iterator[bytes]
-    is_events: bool
+    kind: str
     first_ns: int
 
 
@@ -64,8 +78,8 @@ def _open(source: LogSource) -> _Opened:
     except LogError as error:
         trouble = error
     rest = chunks if trouble is None else _raising(trouble)
-    is_events, first_ns = _look_at(head[:_HEAD])
-    return _Opened(source.name, itertools.chain(taken, rest), is_events, first_ns)
+    kind, first_ns = _look_at(head[:_HEAD])
+    return _Opened(source.name, itertools.chain(taken, rest), kind, first_ns)
 
 
 def _raising(error: LogError) -> Iterator[bytes]:
@@ -74,16 +88,25 @@ def _raising(error: LogError) -> Iterator[bytes]:
     raise error
 
 
-def _look_at(head: bytes) -> tuple[bool, int]:
-    """Tell whether a file has events, and the time of its first line that has one."""
+def _look_at(head: bytes) -> tuple[str, int]:
+    """Tell what a file is by its first lines, and the time of the first line that has one.
+
+    The logger of both ipamd and the plugin begins with the same words, so the first line with a wording of either decides.
+    """
+    kind = ""
+    first_ns: int | None = None
     for raw in head.splitlines():
         text = raw.decode("utf-8", "replace")
-        if text.startswith("{") and '"event"' in text and _is_event(text):
-            return True, 0
+        if first_ns is None and text.startswith("{") and '"event"' in text and _is_event(text):
+            return _EVENTS, 0
         for line in find_lines(text).lines:
-            if line.when_ns is not None:
-                return False, line.when_ns
-    return False, 0
+            first_ns = line.when_ns if first_ns is None else first_ns
+            found = None if kind else match_wording(line.message)
+            if found is not None:
+                kind = _PLUGIN if found[0].kind.startswith("plugin-") else _IPAMD
+        if kind and first_ns is not None:
+            break
+    return kind or _IPAMD, first_ns or 0
 
 
 def _is_event(text: str) -> bool:
@@ -97,8 +120,8 @@ def _is_event(text: str) -> bool:
 def verify(sources: Iterable[LogSource], *, cooldown_ns: int | None = None, limits: EniLimits | None = None) -> Verification:
     """Verify the logs of one node.
 
-    All `ipamd.log` files, such as the rotated ones, are read as one, in the order of their first times. Each file of events is judged by
-    itself. Files are recognised by their content.
+    All `ipamd.log` files, such as the rotated ones, are read as one, in the order of their first times. So are all `plugin.log` files,
+    which are then compared with them. Each file of events is judged by itself. Files are recognised by their content.
 
     Args:
         sources: the logs.
@@ -110,21 +133,27 @@ def verify(sources: Iterable[LogSource], *, cooldown_ns: int | None = None, limi
 
     Complexity: O(lines); the memory does not grow with them.
     """
-    opened = sorted(map(_open, sources), key=lambda each: (each.is_events, each.first_ns))
+    opened = sorted(map(_open, sources), key=lambda each: (_KINDS.index(each.kind), each.first_ns))
     if not opened:
         raise LogError("no log is given; give an ipamd.log or a file of events")
-    log = LogVerifier(cooldown_ns=cooldown_ns, limits=limits)
+    kinds = {each.kind for each in opened}
+    log = LogVerifier(cooldown_ns=cooldown_ns, limits=limits, keeps_sandboxes=_PLUGIN in kinds)
+    plugin: PluginVerifier | None = None
     reports = []
     judges: list[LogVerifier | EventVerifier] = [log]
     for each in opened:
-        if each.is_events:
+        if each.kind == _EVENTS:
             events = EventVerifier(cooldown_ns=cooldown_ns, limits=limits)
             judges.append(events)
             reports.append(_read_events(events, each))
+        elif each.kind == _PLUGIN:
+            plugin = plugin or PluginVerifier(log.sandboxes, is_alone=_IPAMD not in kinds, cooldown_ns=log.record.state.cooldown_ns)
+            reports.append(_read_log(plugin, each))
         else:
             reports.append(_read_log(log, each))
     log.finish()
-    return _result(log, judges, reports, has_limits=limits is not None)
+    calls = None if plugin is None else plugin.finish(log.record.state.holder_of)
+    return _result(log, plugin, calls, judges, reports, has_limits=limits is not None)
 
 
 def _read_events(events: EventVerifier, source: _Opened) -> SourceReport:
@@ -134,7 +163,7 @@ def _read_events(events: EventVerifier, source: _Opened) -> SourceReport:
         raise LogError(f"{source.name}: {error}") from None
     return SourceReport(
         name=source.name,
-        kind="events",
+        kind=source.kind,
         line_count=events.line_count,
         found_count=sum(events.counts.values()),
         skipped=tuple(events.skips.first),
@@ -145,9 +174,8 @@ def _read_events(events: EventVerifier, source: _Opened) -> SourceReport:
     )
 
 
-def _read_log(log: LogVerifier, source: _Opened) -> SourceReport:
+def _read_log(log: LogVerifier | PluginVerifier, source: _Opened) -> SourceReport:
     reader = LogReader(source.chunks)
-    before = log.plugin_count
     try:
         log.read(reader, source.name)
     except LogError as error:
@@ -156,7 +184,7 @@ def _read_log(log: LogVerifier, source: _Opened) -> SourceReport:
         raise LogError(f"{source.name}: {_no_log(reader)}")
     return SourceReport(
         name=source.name,
-        kind="plugin.log" if log.plugin_count > before else "ipamd.log",
+        kind=source.kind,
         line_count=reader.line_count,
         found_count=reader.found_count,
         skipped=tuple(reader.skips.first),
@@ -179,41 +207,62 @@ def _no_log(reader: LogReader) -> str:
 
 
 def _result(
-    log: LogVerifier, judges: Sequence[LogVerifier | EventVerifier], reports: Sequence[SourceReport], *, has_limits: bool
+    log: LogVerifier,
+    plugin: PluginVerifier | None,
+    calls: PluginCalls | None,
+    judges: Sequence[LogVerifier | EventVerifier],
+    reports: Sequence[SourceReport],
+    *,
+    has_limits: bool,
 ) -> Verification:
-    records = [judge.record for judge in judges]
-    violations = list(itertools.chain.from_iterable(record.violations for record in records))
-    violation_count = sum(record.violation_count for record in records)
+    found: list[Findings] = [judge.record for judge in judges]
+    wordings = Counter(log.wordings)
+    versions = dict(log.versions)
+    assign_count = sum(judge.assign_count for judge in judges)
+    if plugin is not None:
+        found.insert(1, plugin.findings)
+        wordings.update(plugin.wordings)
+        versions |= plugin.versions
+        assign_count += plugin.answer_count
+    violation_count = sum(each.violation_count for each in found)
     counts: Counter[str] = Counter()
-    for wording, count in log.wordings.items():
+    for wording, count in wordings.items():
         counts[wording.kind] += count
     for judge in judges:
         if isinstance(judge, EventVerifier):
             counts.update(judge.counts)
-    enough = Answer.KEPT if any(judge.assign_count for judge in judges) else Answer.NOT_ENOUGH
+    implied = implied_releases(wordings)
     return Verification(
-        answer=Answer.BROKEN if violation_count else enough,
-        violations=tuple(violations[:MOST_VIOLATIONS]),
+        answer=Answer.BROKEN if violation_count else Answer.KEPT if assign_count else Answer.NOT_ENOUGH,
+        violations=tuple(itertools.chain.from_iterable(each.violations for each in found))[:MOST_VIOLATIONS],
         violation_count=violation_count,
         sources=tuple(reports),
         counts=dict(sorted(counts.items())),
-        releases=log.releases(),
+        releases=(*versions, *([f"by the wordings {implied}"] if implied else [])),
         restarts=tuple(log.restarts),
         ec2_errors=dict(log.ec2_errors.most_common()),
-        unseen=tuple(_unseen(log, reports, has_limits=has_limits)),
-        timeline=tuple(itertools.chain.from_iterable(record.timeline for record in records))[:MOST_MOMENTS],
+        unseen=tuple(_unseen(log, plugin, reports, has_limits=has_limits)),
+        timeline=tuple(itertools.chain.from_iterable(each.timeline for each in found))[:MOST_MOMENTS],
+        plugin=calls,
     )
 
 
-def _unseen(log: LogVerifier, reports: Sequence[SourceReport], *, has_limits: bool) -> Iterator[str]:
+def _unseen(log: LogVerifier, plugin: PluginVerifier | None, reports: Sequence[SourceReport], *, has_limits: bool) -> Iterator[str]:
     """Yield what the logs can't show."""
     for report in reports:
         if report.trouble:
             yield f"{report.name} ends early: {report.trouble}."
-    if all(report.kind == "events" for report in reports):
-        if any(report.skipped_count for report in reports):
-            yield "Lines that are no events were skipped; events can be missing there."
-        return
+    kinds = {report.kind for report in reports}
+    if kinds == {_EVENTS} and any(report.skipped_count for report in reports):
+        yield "Lines that are no events were skipped; events can be missing there."
+    if _IPAMD in kinds:
+        yield from _unseen_by_ipamd(log)
+        yield from _unseen_details(log, has_limits=has_limits)
+    if plugin is not None:
+        yield from _unseen_by_plugin(plugin, is_alone=_IPAMD not in kinds, assumes_cooldown=not log.is_cooldown_known)
+
+
+def _unseen_by_ipamd(log: LogVerifier) -> Iterator[str]:
     if not log.assign_count:
         yield "No line assigns an address that can be read, so there is nothing to check. ipamd writes these lines at level info."
     if not log.restart_count:
@@ -225,7 +274,26 @@ def _unseen(log: LogVerifier, reports: Sequence[SourceReport], *, has_limits: bo
         yield f"{gap.place}: a gap: {gap.text}. Nothing from before it is compared with what comes after."
     if log.gap_count > 5:
         yield f"There are {log.gap_count - 5} more gaps."
-    yield from _unseen_details(log, has_limits=has_limits)
+
+
+def _unseen_by_plugin(plugin: PluginVerifier, *, is_alone: bool, assumes_cooldown: bool) -> Iterator[str]:
+    if plugin.unreadable_count:
+        yield f"{counted(plugin.unreadable_count, 'address', 'addresses')} of plugin.log can't be read."
+    if is_alone:
+        yield (
+            "plugin.log does not show what ipamd does by itself, such as a restart, so few faults can be proven. Give the ipamd.log of the"
+            " same time too."
+        )
+        if plugin.answer_count and assumes_cooldown:
+            yield "plugin.log does not say how long an address cools, so 30 s is assumed. IP_COOLDOWN_PERIOD can set another time."
+    elif plugin.unknown and not plugin.compared_count:
+        yield "No sandbox of plugin.log is in ipamd.log. They are of two nodes, or ipamd did not log at level info: they were not compared."
+    if plugin.not_covered is not None and not is_alone:
+        first = plugin.not_covered
+        yield (
+            f"{counted(plugin.not_covered_count, 'sandbox', 'sandboxes')} of plugin.log got addresses at times of which ipamd.log does not"
+            f" tell, the first at {first.place} ({date_text(first.now_ns)}). They were not compared: a log is missing or has a gap."
+        )
 
 
 def _unseen_details(log: LogVerifier, *, has_limits: bool) -> Iterator[str]:

@@ -288,19 +288,6 @@ def test_description_and_source_dest_check_can_be_changed(ec2, eni_id):
     ec2._check()
 
 
-def test_security_groups_are_those_given_or_the_default_one_of_the_vpc(ec2, subnet_id, eni_id):
-    def groups(eni_id):
-        (shown,) = ec2.describe_network_interfaces(eni_ids=[eni_id], now_ns=0)
-        return shown.security_group_ids
-
-    assert groups(eni_id) == (ec2.vpcs[0].vpc_id.replace("vpc-", "sg-"),)
-    ec2.modify_network_interface_attribute(eni_id, security_group_ids=["sg-2", "sg-1", "sg-2"], now_ns=0)
-    assert groups(eni_id) == ("sg-1", "sg-2")
-    assert groups(ec2.create_network_interface(subnet_id=subnet_id, security_group_ids=["sg-3"], now_ns=0).eni_id) == ("sg-3",)
-    assert [eni.eni_id for eni in ec2.describe_network_interfaces(filters={"group-id": ["sg-1"]}, now_ns=0)] == [eni_id]
-    ec2._check()
-
-
 @pytest.mark.parametrize(
     "wanted",
     [

@@ -34,6 +34,7 @@ class Tagged:
         reservation = ec2.create_subnet_cidr_reservation(subnet.subnet_id, "10.0.1.64/28", reservation_type="prefix", tags=given_tags[2])
         instance = ec2.launch_instance(NITRO, subnet.subnet_id, tags=given_tags[3], now_ns=0)
         eni = ec2.create_network_interface(subnet_id=subnet.subnet_id, tags=given_tags[4], now_ns=0)
+        group = ec2.create_security_group("nodes", "of nodes", vpc_id=vpc.vpc_id, now_ns=0)
         trunk = ec2.create_network_interface(subnet_id=subnet.subnet_id, interface_type="trunk", now_ns=0)
         association = ec2.associate_trunk_interface(eni.eni_id, trunk.eni_id, vlan_id=1, now_ns=0)
         self.kinds = {
@@ -42,16 +43,19 @@ class Tagged:
             reservation.reservation_id: "subnet-cidr-reservation",
             instance.instance_id: "instance",
             eni.eni_id: "network-interface",
+            group.group_id: "security-group",
             association.association_id: "trunk-interface-association",
         }
-        made = (vpc, subnet, reservation, instance, eni, association)
-        self.tags = {name: dict(tags) for name, tags in zip(self.kinds, (*given_tags[:5], ()), strict=True)}
+        made = (vpc, subnet, reservation, instance, eni, group, association)
+        self.tags = {name: dict(tags) for name, tags in zip(self.kinds, (*given_tags[:5], (), ()), strict=True)}
         for resource, tags in zip(made, self.tags.values(), strict=True):
             assert resource.tags == tuple(sorted(tags.items()))
         (primary,) = instance.network_interfaces
-        self.tags |= {trunk.eni_id: {}, primary.eni_id: {}}
+        self.tags |= {trunk.eni_id: {}, primary.eni_id: {}, ec2.security_groups[0].group_id: {}}
+        self.kinds[ec2.security_groups[0].group_id] = "security-group"
         self.kinds |= dict.fromkeys((trunk.eni_id, primary.eni_id), "network-interface")
         self.describes = {
+            "describe_security_groups": ("security-group", lambda each: each.group_id, {}),
             "describe_vpcs": ("vpc", lambda each: each.vpc_id, {}),
             "describe_subnets": ("subnet", lambda each: each.subnet_id, {}),
             "get_subnet_cidr_reservations": (
@@ -103,7 +107,7 @@ def test_every_describe_with_filters_is_here():
 
 
 changes = st.lists(
-    st.tuples(st.booleans(), st.lists(st.integers(0, 7), min_size=1, max_size=3, unique=True), tag_lists, st.booleans()), max_size=4
+    st.tuples(st.booleans(), st.lists(st.integers(0, 9), min_size=1, max_size=3, unique=True), tag_lists, st.booleans()), max_size=4
 )
 
 

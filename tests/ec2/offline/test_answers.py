@@ -149,6 +149,10 @@ def test_every_answer_fits_its_shape(monkeypatch):
 
 def check_defaults_and_attributes(ec2, vpc_id):
     default_id = ec2.create_default_vpc().Vpc["VpcId"]
+    group_id = ec2.create_security_group(GroupName="a", Description="b", TagSpecifications=tagged("security-group")).GroupId
+    assert [each["GroupId"] for each in ec2.describe_security_groups(GroupNames=["a"]).SecurityGroups] == [group_id]
+    ec2.describe_security_groups()
+    assert ec2.delete_security_group(GroupName="a").GroupId == group_id
     (zone, *_) = ec2.describe_subnets(Filters=[{"Name": "default-for-az", "Values": ["true"]}]).Subnets
     ec2.delete_subnet(SubnetId=zone["SubnetId"])
     assert ec2.create_default_subnet(AvailabilityZone=zone["AvailabilityZone"]).Subnet["CidrBlock"] == zone["CidrBlock"]

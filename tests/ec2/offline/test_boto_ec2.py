@@ -144,12 +144,13 @@ def test_addresses_can_be_assigned_and_unassigned(ec2, model, eni_id):
 
 
 def test_security_groups_and_tags_of_an_eni_can_be_set(ec2, model, subnet_id):
-    eni = ec2.create_network_interface(subnet_id=subnet_id, ipv6_address_count=1, security_group_ids=("sg-1",), now_ns=0)
-    assert (eni.security_group_ids, len(eni.ipv6_addresses)) == (("sg-1",), 1)
-    ec2.modify_network_interface_attribute(eni.eni_id, security_group_ids=("sg-2",), now_ns=0)
+    first, second = (model.create_security_group(name, name, vpc_id=model.vpcs[0].vpc_id).group_id for name in ("one", "two"))
+    eni = ec2.create_network_interface(subnet_id=subnet_id, ipv6_address_count=1, security_group_ids=(second, first), now_ns=0)
+    assert (eni.security_group_ids, eni.security_group_names, len(eni.ipv6_addresses)) == ((first, second), ("one", "two"), 1)
+    ec2.modify_network_interface_attribute(eni.eni_id, security_group_ids=(second,), now_ns=0)
     ec2.create_tags([eni.eni_id], [("k", "v")], now_ns=0)
     (shown,) = ec2.describe_network_interfaces(eni_ids=[eni.eni_id], now_ns=0)
-    assert (shown.security_group_ids, shown.tags) == (("sg-2",), (("k", "v"),))
+    assert (shown.security_group_ids, shown.tags) == ((second,), (("k", "v"),))
     assert model.describe_network_interfaces(eni_ids=[eni.eni_id], now_ns=0) == (shown,)
 
 

@@ -22,6 +22,7 @@ TABLES = {
     "DescribeInstanceStatus": filter_tables.INSTANCE_STATUS_FILTERS,
     "DescribeInstanceTypes": filter_tables.INSTANCE_TYPE_FILTERS,
     "DescribeInstances": filter_tables.INSTANCE_FILTERS,
+    "DescribeSecurityGroups": filter_tables.GROUP_FILTERS,
     "DescribeNetworkInterfaces": filter_tables.ENI_FILTERS,
     "DescribeSubnets": filter_tables.SUBNET_FILTERS,
     "DescribeTags": filter_tables.TAG_FILTERS,
@@ -33,7 +34,8 @@ ALIASES = {
     "DescribeSubnets": {"availabilityZone", "availabilityZoneId", "cidr", "cidrBlock", "defaultForAz"},
     "DescribeVpcs": {"isDefault"},
 }
-UNDOCUMENTED = {"DescribeTrunkInterfaceAssociations": {"tag-key"}}  # they have tags
+# Trunk associations have tags, and earlier documentation of EC2 has the group names of ENIs.
+UNDOCUMENTED = {"DescribeTrunkInterfaceAssociations": {"tag-key"}, "DescribeNetworkInterfaces": {"group-name"}}
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +85,13 @@ def client():
     for kind, count in (("m5.large", 2), ("t2.micro", 0)):
         ec2.run_instances(InstanceType=kind, MinCount=1, MaxCount=1, SubnetId=subnet_id)
         names = {"Ipv4PrefixCount": count, "Ipv6PrefixCount": 1} if count else {"SecondaryPrivateIpAddressCount": 1, "Ipv6AddressCount": 1}
-        ec2.create_network_interface(SubnetId=subnet_id, **names)
+        group = ec2.create_security_group(
+            VpcId=vpc_id,
+            GroupName=f"for {kind}",
+            Description=f"{count}",
+            TagSpecifications=[{"ResourceType": "security-group", "Tags": [{"Key": kind, "Value": ""}]}],
+        )
+        ec2.create_network_interface(SubnetId=subnet_id, Groups=[group["GroupId"]], **names)
     return ec2
 
 
@@ -109,7 +117,12 @@ SHOWN = {
         "map-public-ip-on-launch": "MapPublicIpOnLaunch", "owner-id": "OwnerId", "state": "State",
         "private-dns-name-options-on-launch.hostname-type": "PrivateDnsNameOptionsOnLaunch HostnameType",
     }),
+    "describe_security_groups": ("SecurityGroups", {
+        "description": "Description", "group-id": "GroupId", "group-name": "GroupName", "owner-id": "OwnerId", "tag-key": "Tags Key",
+        "vpc-id": "VpcId",
+    }),
     "describe_network_interfaces": ("NetworkInterfaces", {
+        "group-id": "Groups GroupId", "group-name": "Groups GroupName",
         "addresses.primary": "PrivateIpAddresses Primary", "attachment.instance-owner-id": "Attachment InstanceOwnerId",
         "availability-zone-id": "AvailabilityZoneId", "mac-address": "MacAddress", "operator.managed": "Operator Managed",
         "owner-id": "OwnerId", "private-dns-name": "PrivateDnsName", "requester-id": "RequesterId", "requester-managed": "RequesterManaged",
@@ -124,7 +137,9 @@ SHOWN = {
         "network-interface.private-dns-name": "Instances NetworkInterfaces PrivateDnsName", "dns-name": "Instances PublicDnsName",
         "network-interface.addresses.private-dns-name": "Instances NetworkInterfaces PrivateIpAddresses PrivateDnsName",
         "source-dest-check": "Instances NetworkInterfaces SourceDestCheck", "ip-address": "Instances PublicIpAddress",
-        "instance.group-id": "Instances NetworkInterfaces Groups GroupId",
+        "instance.group-id": "Instances SecurityGroups GroupId", "instance.group-name": "Instances SecurityGroups GroupName",
+        "network-interface.group-id": "Instances NetworkInterfaces Groups GroupId",
+        "network-interface.group-name": "Instances NetworkInterfaces Groups GroupName",
     }),
     "describe_instance_types": ("InstanceTypes", {
         "bare-metal": "BareMetal", "hypervisor": "Hypervisor", "instance-type": "InstanceType",

@@ -34,6 +34,8 @@ REQUESTS = {
     "DisassociateSubnetCidrBlock": {"AssociationId": numbered("subnet-cidr-assoc", 2)},
     "ModifySubnetAttribute": {"SubnetId": SUBNET, "MapPublicIpOnLaunch": {"Value": True}},
     "DeleteVpc": {"VpcId": EMPTY_VPC},
+    "CreateSecurityGroup": {"VpcId": VPC, "GroupName": "a", "Description": "b"},
+    "DeleteSecurityGroup": {"GroupId": numbered("sg", 4)},
     "CreateSubnet": {"VpcId": VPC, "CidrBlock": "10.0.9.0/24"},
     "DeleteSubnet": {"SubnetId": EMPTY_SUBNET},
     "CreateSubnetCidrReservation": {"SubnetId": SUBNET, "Cidr": "10.0.1.128/28", "ReservationType": "explicit"},

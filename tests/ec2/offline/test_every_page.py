@@ -23,6 +23,7 @@ def world():
     names = [f"t{number}.test" for number in range(COUNT)]
     for number, name in enumerate(names):
         ec2.create_vpc(f"10.{1 + number}.0.0/16", tags=[("a", str(number)), ("b", "")])
+        ec2.create_security_group(name, name, vpc_id=vpc_id)
         ec2.create_subnet(vpc_id, f"10.0.{2 + number}.0/28")
         cidr = f"10.0.1.{16 * number}/28" if number % 2 else f"2001:db8:0:0:{number}::/80"
         ec2.create_subnet_cidr_reservation(subnet_id, cidr, reservation_type="prefix")

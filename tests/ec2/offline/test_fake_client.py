@@ -200,7 +200,7 @@ def test_every_action_with_a_token_can_lose_its_answer():
 
 
 def test_parameters_that_do_not_affect_addresses_are_accepted(client, subnet_id):
-    client.create_network_interface(SubnetId=subnet_id, Groups=["sg-1"])
+    client.create_network_interface(SubnetId=subnet_id, ConnectionTrackingSpecification={"UdpTimeout": 30})
     client.run_instances(MinCount=1, MaxCount=1, SubnetId=subnet_id, InstanceType="m5.large", ImageId="ami-1", KeyName="me", UserData="#!")
 
 

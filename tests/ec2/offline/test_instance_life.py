@@ -6,6 +6,7 @@ from botocore.exceptions import ClientError
 from vpcipam._units import NS_PER_S
 from vpcipam.ec2.fake import Clock, fake_client
 from vpcipam.ec2.model import Ec2Model
+from vpcipam.errors import NotModelled
 
 
 @pytest.fixture
@@ -41,11 +42,12 @@ def states(client, instance_ids):
 
 
 def test_instances_are_launched_together_in_the_default_subnet(client, model):
-    answer = launch(client, 3, ImageId="ami-7", SecurityGroupIds=["sg-9"])
+    group = model.create_security_group("nodes", "of nodes").group_id
+    answer = launch(client, 3, ImageId="ami-7", SecurityGroupIds=[group])
     instances = answer["Instances"]
     assert [(each["State"], each["AmiLaunchIndex"]) for each in instances] == [({"Code": 0, "Name": "pending"}, n) for n in range(3)]
     assert {(each["SubnetId"], each["ImageId"]) for each in instances} == {(model.subnets[0].subnet_id, "ami-7")}
-    assert instances[0]["SecurityGroups"] == [{"GroupId": "sg-9", "GroupName": "9"}]
+    assert instances[0]["SecurityGroups"] == [{"GroupId": group, "GroupName": "nodes"}]
     launch(client)
     first, second = client.describe_instances()["Reservations"]
     assert (len(first["Instances"]), len(second["Instances"])) == (3, 1)
@@ -54,6 +56,28 @@ def test_instances_are_launched_together_in_the_default_subnet(client, model):
         (found,) = client.describe_instances(Filters=[{"Name": name, "Values": [value]}])["Reservations"]
         assert found == first
     model._check()
+
+
+def test_a_launch_names_security_groups_of_the_default_vpc(client, model):
+    group = model.create_security_group("nodes", "of nodes").group_id
+    default = {"GroupId": model.security_groups[0].group_id, "GroupName": "default"}
+    (instance,) = launch(client, SecurityGroups=["nodes", "default"])["Instances"]
+    assert instance["SecurityGroups"] == [default, {"GroupId": group, "GroupName": "nodes"}]
+    assert code(client.run_instances, MinCount=1, MaxCount=1, SecurityGroups=["pods"]) == "InvalidGroup.NotFound"
+    for more in ({"SubnetId": model.subnets[0].subnet_id}, {"NetworkInterfaces": [{"DeviceIndex": 0}]}):
+        assert code(client.run_instances, MinCount=1, MaxCount=1, SecurityGroups=["nodes"], **more) == "InvalidParameterCombination"
+
+
+def test_a_security_group_shows_the_rules_of_a_new_one(client):
+    client.create_security_group(GroupName="nodes", Description="of nodes")
+    default, made = client.describe_security_groups()["SecurityGroups"]
+    (out,) = made["IpPermissionsEgress"]
+    assert (out["IpProtocol"], out["IpRanges"], made["IpPermissions"]) == ("-1", [{"CidrIp": "0.0.0.0/0"}], [])
+    assert default["IpPermissionsEgress"] == [out]
+    (own,) = default["IpPermissions"]
+    assert own["UserIdGroupPairs"] == [{"GroupId": default["GroupId"], "UserId": default["OwnerId"]}]
+    with pytest.raises(NotModelled, match="AuthorizeSecurityGroupIngress is not modelled"):
+        client.authorize_security_group_ingress(GroupId=made["GroupId"], IpProtocol="-1", CidrIp="10.0.0.0/8")
 
 
 def test_a_launch_takes_the_room_that_there_is_from_the_least_count_on(client, model):
@@ -78,7 +102,7 @@ def test_a_launch_with_network_interfaces(client, model):
         {"DeviceIndex": 1, "SubnetId": subnet_id, "Ipv4PrefixCount": 2, "DeleteOnTermination": False, "Description": "pods"},
         {
             "DeviceIndex": 0,
-            "Groups": ["sg-1"],
+            "Groups": [model.security_groups[0].group_id],
             "PrivateIpAddresses": [
                 {"PrivateIpAddress": "172.31.0.40", "Primary": True},
                 {"PrivateIpAddress": "172.31.0.41"},

@@ -153,7 +153,7 @@ def test_the_instance_shows_itself(node):
     assert node.read("placement/region") == "us-east-1"
     assert node.read("services/domain") == "amazonaws.com"
     assert node.read("tags/instance/Name") == "node-1"
-    assert node.read("security-groups") == "00000000000000001"
+    assert node.read("security-groups") == "default"
 
 
 def test_the_primary_eni_shows_its_addresses(node):
@@ -168,7 +168,7 @@ def test_the_primary_eni_shows_its_addresses(node):
         "network-card": "0",
         "owner-id": "123456789012",
         "security-group-ids": "sg-00000000000000001",
-        "security-groups": "00000000000000001",
+        "security-groups": "default",
         "subnet-id": "subnet-00000000000000001",
         "subnet-ipv4-cidr-block": "10.0.1.0/24",
         "subnet-ipv6-cidr-blocks": "2001:db8::/64",

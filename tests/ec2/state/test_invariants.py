@@ -24,6 +24,30 @@ def account(ec2):
     return ec2._account
 
 
+@pytest.mark.parametrize("count", [0, 6])
+def test_an_eni_with_too_few_or_too_many_security_groups(ec2, account, vpc, eni_id, broken, count):  # noqa: PLR0917 - fixtures
+    groups = [ec2.create_security_group(f"g{number}", "x", vpc_id=vpc.vpc_id).group_id for number in range(count)]
+    account.enis[eni_id].groups = tuple(account.groups[group_id] for group_id in groups)
+    account.enis[eni_id].touch()
+    broken(11)
+
+
+def test_an_eni_with_a_security_group_that_is_gone(ec2, account, vpc, eni_id, broken):
+    account.enis[eni_id].groups = (account.groups.pop(ec2.create_security_group("a", "b", vpc_id=vpc.vpc_id).group_id),)
+    account.enis[eni_id].touch()
+    broken(11)
+
+
+def test_a_vpc_without_its_default_security_group(account, vpc, broken):
+    del account.groups[account.vpcs[vpc.vpc_id].default_group.group_id]
+    broken(11)
+
+
+def test_two_security_groups_of_one_name(ec2, account, vpc, broken):
+    account.groups[ec2.create_security_group("a", "b", vpc_id=vpc.vpc_id).group_id].group_name = "Default"
+    broken(11)
+
+
 def test_an_address_in_use_without_an_eni(account, subnet_id, broken):
     account.subnets[subnet_id].addresses.allocate(AddressCounts(addresses=1))
     broken(1)

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import itertools
 import json
 import os
 import stat
@@ -247,11 +248,28 @@ def test_names_in_archives_lead_nowhere(read, tmp_path, monkeypatch, name, pack)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_archives_in_archives_are_not_opened(read):
-    evidence = read(tar_of(("a.tar", tar_of(("b", SUBNET), mode="w")), ("b.zip", zip_of(("b", SUBNET)))))
-    assert [each.why for each in evidence.skipped] == [
-        "is an archive within an archive, which is not opened; unpack the outer one, and give the folder"
-    ] * 2
+def test_archives_in_archives_are_opened_but_no_deeper(read):
+    packed = {"tar": lambda *entries: tar_of(*entries, mode="w"), "gz": tar_of, "zip": zip_of}
+    for outer, inner, innermost in itertools.product(packed, repeat=3):
+        deep = ("deep", packed[innermost](("c", SUBNET)))
+        evidence = read(packed[outer](("a", SUBNET), ("x/inner", packed[inner](("b", SUBNET), deep)), ("d", SUBNET)))
+        names = [("file-0/a", "file-0"), ("file-0/x/inner/b", "file-0/x/inner"), ("file-0/d", "file-0")]
+        assert subnets(evidence) == names, (outer, inner, innermost)
+        assert [each.why for each in evidence.skipped] == [
+            "is an archive in an archive in an archive, which is not opened; unpack the outermost one, and give the folder"
+        ]
+
+
+@pytest.mark.parametrize("outer", [tar_of, zip_of])
+@pytest.mark.parametrize("inner", [tar_of, zip_of])
+def test_the_files_of_inner_archives_count_too(read, monkeypatch, outer, inner):
+    monkeypatch.setattr(files, "MOST_FILES", 4)
+    packed = inner(("a", SUBNET), ("b", SUBNET))
+    evidence = read(outer(("one", packed), ("two", packed), ("three", SUBNET)))
+    assert len(evidence.subnets) == 2
+    evidence = read(outer(*((name, packed) for name in "123")))
+    assert len(evidence.subnets) == 2
+    assert [each.why for each in evidence.skipped] == ["there are more than 10,000 entries; the rest is not read"]
 
 
 @pytest.mark.parametrize("make", ["tar", "zip", "folder"])
@@ -475,18 +493,56 @@ def test_folders_of_nodes_are_a_bundle_each(tmp_path):
 def test_archives_in_a_folder_are_a_bundle_each(tmp_path):
     packed = {
         "a.tar.gz": tar_of(("ipamd/ipam.json", CHECKPOINT % b"a")),
-        "b.zip": zip_of(("ipam.json", CHECKPOINT % b"b"), ("c.zip", zip_of())),
+        "b.zip": zip_of(("ipam.json", CHECKPOINT % b"b"), ("c.zip", zip_of(("d.tar", tar_of(("e", b"")))))),
         "d/ipam.json": CHECKPOINT % b"d",
     }
     found, evidence = bundles(made_folder(tmp_path, packed))
     assert found == {"a": "all/a.tar.gz", "b": "all/b.zip", "d": "all"}
-    assert [str(each.source.file) for each in evidence.skipped] == ["all/b.zip/c.zip"]
+    assert [str(each.source.file) for each in evidence.skipped] == ["all/b.zip/c.zip/d.tar"]
+
+
+@pytest.mark.parametrize("above", ["", "case-7/", "./case-7/today/"])
+@pytest.mark.parametrize("pack", [tar_of, zip_of, lambda *entries: tar_of(*entries, mode="w")])
+def test_folders_of_nodes_in_an_archive_are_a_bundle_each(tmp_path, above, pack):
+    names = {"a/ipamd/ipam.json": CHECKPOINT % b"a", "b/ipam.json": CHECKPOINT % b"b", "c/pods.json": b"{", "subnets": SUBNET}
+    (tmp_path / "all").write_bytes(pack(*((above + name, content) for name, content in names.items())))
+    found, evidence = bundles(tmp_path / "all")
+    root = f"all/{above.removeprefix('./')}"
+    assert found == {"a": f"{root}a", "b": f"{root}b"}
+    assert subnets(evidence) == [(f"{root}subnets", "all")]
+    assert [(each.source.file, each.source.bundle) for each in evidence.skipped] == [(f"{root}c/pods.json", "all")]
+    assert [len(node.held) for node in audit(evidence).case.nodes] == [1, 1]
+    names = [each.source.bundle for each in evidence.documents if each.kind.startswith("ipamd's checkpoint")]
+    assert names == [f"{root}a", f"{root}b"]
+
+
+@pytest.mark.parametrize("pack", [tar_of, zip_of])
+def test_archives_in_an_archive_are_a_node_each(tmp_path, pack):
+    packed = [(f"{name}.tar.gz", tar_of((f"{name}/ipamd/ipam.json", CHECKPOINT % name.encode()))) for name in "ab"]
+    (tmp_path / "all").write_bytes(pack(*packed, ("subnets", SUBNET)))
+    found, evidence = bundles(tmp_path / "all")
+    assert found == {"a": "all/a.tar.gz", "b": "all/b.tar.gz"}
+    assert [len(node.held) for node in audit(evidence).case.nodes] == [1, 1]
+
+
+def test_folders_of_nodes_below_others_are_a_bundle_each(tmp_path):
+    folder = made_folder(tmp_path, {"today/a/ipam.json": CHECKPOINT % b"a", "today/b/ipam.json": CHECKPOINT % b"b"})
+    assert bundles(folder)[0] == {"a": "all/today/a", "b": "all/today/b"}
+
+
+def test_other_files_beside_an_archive_of_nodes_keep_their_place():
+    packed = tar_of(*((f"{name}/ipam.json", CHECKPOINT % name.encode()) for name in "ab"))
+    evidence = read_files([("all", io.BytesIO(packed)), ("one", io.BytesIO(tar_of(("s", SUBNET)))), ("s", io.BytesIO(SUBNET))])
+    assert subnets(evidence) == [("one/s", "one"), ("s", "")]
+    assert [fact.source.bundle for fact in evidence.allocations] == ["all/a", "all/b"]
 
 
 @pytest.mark.parametrize("other", ["var_log/aws-routed-eni/ipamd.log", "ipamd/x", "cni/x"])
 def test_the_folders_of_one_bundle_are_one_node(tmp_path, other):
-    folder = made_folder(tmp_path, {"ipamd/ipam.json": CHECKPOINT % b"a", "x/ipam.json": CHECKPOINT % b"b", other: b"x"})
-    assert set(bundles(folder)[0].values()) == {"all"}
+    made = {"ipamd/ipam.json": CHECKPOINT % b"a", "x/ipam.json": CHECKPOINT % b"b", other: b"x"}
+    (tmp_path / "all").write_bytes(tar_of(*((f"node-1/{name}", content) for name, content in made.items())))
+    assert set(bundles(tmp_path / "all")[0].values()) == {"all"}
+    assert set(bundles(made_folder(tmp_path / "folder", made))[0].values()) == {"all"}
 
 
 def test_the_number_of_files_counts_those_in_archives_too(tmp_path, monkeypatch):

@@ -129,6 +129,30 @@ def test_variables_of_the_last_start_are_held_against_the_daemonset():
     assert found.message.startswith("ran with WARM_IP_TARGET 3")
 
 
+@pytest.mark.parametrize(
+    ("message", "variable", "old"),
+    [
+        ("Using MAX_ENI 3", "MAX_ENI", "3"),
+        ("IP 10.0.0.5 entering cooldown period of 1m0s (available after 2025-01-01T00:00:30Z)", "IP_COOLDOWN_PERIOD", "60"),
+        ("Using WARM_ENI_TARGET 2", "WARM_ENI_TARGET", "2"),
+        ("Using MINIMUM_IP_TARGET 9", "MINIMUM_IP_TARGET", "9"),
+        ("Using WARM_PREFIX_TARGET 2", "WARM_PREFIX_TARGET", "2"),
+        ("Custom networking enabled true", "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG", "true"),
+        ("Subnet discovery enabled false", "ENABLE_SUBNET_DISCOVERY", "false"),
+    ],
+)
+def test_each_variable_that_the_log_names_is_held_against_the_daemonset(message, variable, old):
+    assert of_variables(["start", message, message], {variable: old}) == []
+    (found,) = of_variables(["start", message], {})
+    assert found.message.startswith(f"ran with {variable} {old} at its last start by its log, and has ")
+    assert of_variables([message, "start"], {}) == []
+
+
+@pytest.mark.parametrize("message", ["max prefix 3 max ips 4", "IP 10.0.0.5 entering cooldown period of 0.5s (available after x)"])
+def test_other_lines_name_no_variable(message):
+    assert of_variables(["start", message], {}) == []
+
+
 def test_a_variable_that_the_log_does_not_name_proves_nothing():
     assert of_variables(["start"], {"WARM_IP_TARGET": "3"}) == []
     assert of_variables(["Using WARM_IP_TARGET 5", "start"], {"WARM_IP_TARGET": "3"}) == []

@@ -6,10 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from vpcipam.ec2.conditions import Conditions
+from vpcipam.ec2.errors import ErrorCode
 from vpcipam.ec2.over_time.interceptor import CallInterceptor
 from vpcipam.ec2.over_time.snapshots import Snapshot
-from vpcipam.ec2.state.account import Account, Records
-from vpcipam.ec2.state.call import Call, texts
+from vpcipam.ec2.state.account import GROUPS_PER_ENI, Account, Records
+from vpcipam.ec2.state.call import Call, sorted_texts, texts
+from vpcipam.ec2.state.records import SecurityGroupRecord, SubnetRecord
 from vpcipam.ec2.subnet_rules import AddressChoice
 from vpcipam.errors import InvalidArgument
 
@@ -83,6 +85,38 @@ class Actions:
         except KeyError as error:
             raise table.missing(call, error.args[0]) from None
         return named or tuple(visible.values())
+
+    def _groups(self, call: Call, subnet: SubnetRecord, group_ids: Iterable[str]) -> tuple[SecurityGroupRecord, ...]:
+        """Find the security groups of an ENI in a subnet, ordered by id; without names the default one of the VPC.
+
+        Raises:
+            Ec2Error: InvalidGroup.NotFound for an unknown one; for one of another VPC InvalidParameter if instances are launched, else
+                InvalidGroup.NotFound (both as users report them); SecurityGroupsPerInterfaceLimitExceeded for more than five.
+        """
+        names = sorted_texts(group_ids)
+        if not names:
+            return (self._account.vpcs[subnet.vpc_id].default_group,)
+        groups = tuple([self._account.groups.find(call, name) for name in names])
+        for group in groups:
+            if group.vpc_id != subnet.vpc_id and call.action == "RunInstances":
+                message = f"Security group {group.group_id} and subnet {subnet.subnet_id} belong to different networks."
+                raise call.refusal(ErrorCode.INVALID_PARAMETER, message)
+            if group.vpc_id != subnet.vpc_id:
+                message = f"You have specified two resources that belong to different networks: {group.group_id}, {subnet.subnet_id}."
+                raise call.refusal(ErrorCode.GROUP_NOT_FOUND, message)
+        if len(groups) > GROUPS_PER_ENI:
+            message = f"The maximum number of security groups per interface has been reached: {GROUPS_PER_ENI}."
+            raise call.refusal(ErrorCode.GROUP_LIMIT_EXCEEDED, message)
+        return groups
+
+    def _group_id(self, call: Call, group_name: str) -> str:
+        """Return the id of a group of the default VPC."""
+        vpc = self._account.default_vpc()
+        for group in [] if vpc is None else self._account.groups_of(vpc):
+            if group.group_name == group_name:
+                return group.group_id
+        where = "a default VPC, which there is not" if vpc is None else f"default VPC '{vpc.vpc_id}'"
+        raise call.refusal(ErrorCode.GROUP_NOT_FOUND, f"The security group '{group_name}' does not exist in {where}")
 
     def _visible(self, call: Call) -> Snapshot:
         """Return the ENIs, instances and subnets that a read-only call sees: the present ones or, with a lag, past ones."""

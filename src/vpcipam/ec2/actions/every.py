@@ -4,6 +4,7 @@ from vpcipam.ec2.actions.addresses import AddressActions
 from vpcipam.ec2.actions.instance_states import InstanceStateActions
 from vpcipam.ec2.actions.instances import InstanceActions
 from vpcipam.ec2.actions.interfaces import InterfaceActions
+from vpcipam.ec2.actions.security_groups import SecurityGroupActions
 from vpcipam.ec2.actions.subnets import SubnetActions
 from vpcipam.ec2.actions.tags import TagActions
 from vpcipam.ec2.actions.trunks import TrunkActions
@@ -11,6 +12,14 @@ from vpcipam.ec2.actions.vpcs import VpcActions
 
 
 class EveryAction(
-    VpcActions, SubnetActions, InterfaceActions, AddressActions, TrunkActions, InstanceActions, InstanceStateActions, TagActions
+    VpcActions,
+    SecurityGroupActions,
+    SubnetActions,
+    InterfaceActions,
+    AddressActions,
+    TrunkActions,
+    InstanceActions,
+    InstanceStateActions,
+    TagActions,
 ):
     """An account with every action."""

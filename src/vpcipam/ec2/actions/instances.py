@@ -7,7 +7,7 @@ from typing import cast
 from vpcipam.ec2.actions.base import Actions
 from vpcipam.ec2.api import METADATA_ACTION, Instance, NetworkInterface
 from vpcipam.ec2.errors import Ec2Error, ErrorCode, LostAnswer
-from vpcipam.ec2.state.call import Call, sorted_texts, texts
+from vpcipam.ec2.state.call import Call, texts
 from vpcipam.ec2.state.filter_tables import INSTANCE_FILTERS, INSTANCE_TYPE_FILTERS
 from vpcipam.ec2.state.filters import Filters, matching, tagged_matching
 from vpcipam.ec2.state.launching import LaunchInterface, require_fitting, require_some, take
@@ -66,7 +66,8 @@ class InstanceActions(Actions):
         Raises:
             Ec2Error: as for `launch_instance`; MissingParameter for no interface; AttachmentLimitExceeded,
                 InvalidInterface.IpAddressLimitExceeded and InvalidParameterValue as for attaching;
-                InvalidParameterCombination for named addresses of several instances, or subnets in several zones.
+                InvalidParameterCombination for named addresses of several instances, or subnets in several zones; InvalidGroup.NotFound,
+                InvalidParameter and SecurityGroupsPerInterfaceLimitExceeded for security groups that are unknown, of another VPC, too many.
             UnknownInstanceType: as for `launch_instance`.
         """
         call = self._begin("RunInstances", now_ns)
@@ -81,6 +82,10 @@ class InstanceActions(Actions):
         parts = [each.read(call) for each in wanted]
         subnet = self._account.subnets.find(call, wanted[0].subnet_id or "")
         subnets = [subnet if each.subnet_id is None else self._account.subnets.find(call, each.subnet_id) for each in wanted]
+        groups = []
+        for its_subnet, each in zip(subnets, wanted, strict=True):
+            by_name = [self._group_id(call, name) for name in texts(each.security_group_names)]
+            groups.append(self._groups(call, its_subnet, (*texts(each.security_group_ids), *by_name)))
         require_fitting(call, limits, subnets, wanted, parts)
         if max_count > 1 and any(each.private_ip is not None or each.named.counts != AddressCounts() for each in parts):
             raise call.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, "Several instances can't have the same named addresses.")
@@ -102,17 +107,16 @@ class InstanceActions(Actions):
             reservation_id = reservation_id or default_reservation(instance_id)
             instance = InstanceRecord(instance_id, limits, subnet, read_tags, call.now_ns, image_id, reservation_id, index)
             self._account.add_instance(instance)
-            for each, its_subnet, its_tags, held in zip(wanted, subnets, eni_tags, addresses, strict=True):
+            for each, its_subnet, its_groups, its_tags, held in zip(wanted, subnets, groups, eni_tags, addresses, strict=True):
                 eni = self._account.create_eni(
                     its_subnet,
                     held,
                     interface_type=each.interface_type,
                     description=each.description,
+                    groups=its_groups,
                     tags=its_tags,
                     created_ns=call.now_ns,
                 )
-                if each.security_group_ids:
-                    eni.security_group_ids = sorted_texts(each.security_group_ids)
                 place = each.place(limits)
                 self._account.attach(eni, instance, place, delete_on_termination=each.delete_on_termination, now_ns=call.now_ns)
             launched.append(instance.view())

@@ -8,7 +8,7 @@ import attrs
 from vpcipam.ec2.actions.base import Actions, Views
 from vpcipam.ec2.api import NetworkInterface
 from vpcipam.ec2.errors import ErrorCode
-from vpcipam.ec2.state.call import EFA_ONLY, INTERFACE_TYPES, sorted_texts, texts
+from vpcipam.ec2.state.call import EFA_ONLY, INTERFACE_TYPES, texts
 from vpcipam.ec2.state.filter_tables import ENI_FILTERS
 from vpcipam.ec2.state.filters import Filters, tagged_matching
 from vpcipam.ec2.state.rules import allocate_for_new_eni, require_limits, require_place, with_ipv6_of_subnet
@@ -42,14 +42,15 @@ class InterfaceActions(Actions):
         The `…_count` arguments let EC2 pick the addresses; the other arguments name them. EC2 also picks the primary IP unless `private_ip`
         names it. A subnet that assigns IPv6 addresses adds one if none is asked for. `interface_type` is `interface`, `trunk`, `branch`,
         `efa` or `efa-only`; the last has no addresses. Tags are pairs of key and value; if a key is given twice, its last value counts.
-        Without security groups the ENI gets the default one of its VPC; any id is taken.
+        Without security groups the ENI gets the default one of its VPC.
 
         Raises:
             Ec2Error: InvalidParameterCombination for more than one IPv4 argument beside `private_ip`, more than one IPv6 argument, or any
                 address of an EFA-only ENI; InvalidParameterValue for a name that is not an address of the subnet, and for IPv6 in a subnet
                 without it; InvalidIPAddress.InUse for a name that is taken; InsufficientFreeAddressesInSubnet if no address is left to pick
                 as the primary IP; InsufficientCidrBlocks for too few /80s; InvalidParameterValue if the primary IP fits but not all of the
-                other IPv4 addresses.
+                other IPv4 addresses; InvalidGroup.NotFound for a security group that is unknown or of another VPC;
+                SecurityGroupsPerInterfaceLimitExceeded for more than five.
         """
         call = self._begin("CreateNetworkInterface", now_ns)
         counts = AddressCounts(
@@ -73,7 +74,7 @@ class InterfaceActions(Actions):
             raise call.invalid(f"interface_type is {interface_type!r}; it must be one of {', '.join(INTERFACE_TYPES)}")
         read_tags = call.tags(tags)
         subnet = self._account.subnets.find(call, subnet_id)
-        groups = sorted_texts(security_group_ids)
+        groups = self._groups(call, subnet, security_group_ids)
         if interface_type != EFA_ONLY:
             addresses = allocate_for_new_eni(
                 call, subnet, private_ip=primary, named=named, counts=with_ipv6_of_subnet(subnet, named, counts)
@@ -83,10 +84,14 @@ class InterfaceActions(Actions):
         else:
             raise call.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, "An EFA-only network interface takes no IP addresses.")
         eni = self._account.create_eni(
-            subnet, addresses, interface_type=interface_type, description=description, tags=read_tags, created_ns=call.now_ns
+            subnet,
+            addresses,
+            interface_type=interface_type,
+            description=description,
+            groups=groups,
+            tags=read_tags,
+            created_ns=call.now_ns,
         )
-        if groups:
-            eni.security_group_ids = groups
         return self._done(call, eni.view())
 
     def attach_network_interface(
@@ -133,11 +138,12 @@ class InterfaceActions(Actions):
 
         Raises:
             Ec2Error: InvalidParameterCombination for none or several of the four, or for one of `attachment_id` and
-                `delete_on_termination` without the other; InvalidAttachmentID.NotFound if the attachment is not this ENI's.
+                `delete_on_termination` without the other; InvalidAttachmentID.NotFound if the attachment is not this ENI's; for the
+                groups as `create_network_interface`.
         """
         call = self._begin("ModifyNetworkInterfaceAttribute", now_ns)
-        groups = sorted_texts(security_group_ids)
-        given = [value is not None for value in (attachment_id, description, source_dest_check, groups or None)]
+        group_ids = texts(security_group_ids)
+        given = [value is not None for value in (attachment_id, description, source_dest_check, group_ids or None)]
         if sum(given) != 1 or (attachment_id is None) != (delete_on_termination is None):
             raise call.refusal(
                 ErrorCode.INVALID_PARAMETER_COMBINATION,
@@ -152,8 +158,8 @@ class InterfaceActions(Actions):
             eni.description = description
         if source_dest_check is not None:
             eni.source_dest_check = bool(source_dest_check)
-        if groups:
-            eni.security_group_ids = groups
+        if group_ids:
+            eni.groups = self._groups(call, eni.subnet, group_ids)
         eni.touch()
         self._done(call, None)
 

@@ -1,4 +1,4 @@
-"""The actions on tags of VPCs, subnets, reservations, ENIs, instances and trunk associations: create, delete, describe."""
+"""The actions on tags of VPCs, security groups, subnets, reservations, ENIs, instances and trunk associations: create, delete, describe."""
 
 from collections.abc import Iterable, Iterator
 
@@ -69,6 +69,7 @@ class TagActions(Actions):
         tagged: dict[str, Iterable[tuple[str, Tags]]] = {
             "instance": ((each.instance_id, each.tags) for each in self._visible(call).instances.values()),
             "network-interface": ((each.eni_id, each.tags) for each in self._visible(call).enis.values()),
+            "security-group": ((each.group_id, each.tags) for each in self._account.groups.values()),
             "subnet": ((each.subnet_id, each.tags) for each in self._visible(call).subnets.values()),
             "subnet-cidr-reservation": ((each.reservation_id, each.tags) for each in self._account.reservations.values()),
             "trunk-interface-association": ((each.association_id, each.tags) for each in self._account.trunk_associations.values()),

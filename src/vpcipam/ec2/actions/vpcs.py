@@ -198,15 +198,18 @@ class VpcActions(Actions):
         self._done(call, None)
 
     def delete_vpc(self, vpc_id: str, *, now_ns: int = 0) -> None:
-        """Delete a VPC without subnets.
+        """Delete a VPC without subnets, and its default security group.
 
         Raises:
-            Ec2Error: DependencyViolation while it has subnets.
+            Ec2Error: DependencyViolation while it has subnets, or other security groups.
         """
         call = self._begin("DeleteVpc", now_ns)
         vpc = self._account.vpcs.find(call, vpc_id)
         if vpc.subnets:
             raise call.refusal(ErrorCode.DEPENDENCY_VIOLATION, f"{vpc_id} has {len(vpc.subnets)} subnets; delete those first")
+        groups = [group.group_id for group in self._account.groups_of(vpc) if group is not vpc.default_group]
+        if groups:
+            raise call.refusal(ErrorCode.DEPENDENCY_VIOLATION, f"{vpc_id} has security groups of its own; delete {', '.join(groups)} first")
         self._account.delete_vpc(vpc)
         self._done(call, None)
 

@@ -27,6 +27,9 @@ def _run(request: Request) -> Members:
             "Network interfaces and an instance-level subnet, private address or security groups may not be specified on the same request"
         )
         raise request.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, message)
+    by_name = request.texts("SecurityGroups")
+    if by_name and (given or "SubnetId" in request.members):
+        raise request.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, "The parameter groupName cannot be used with the parameter subnet")
     alone = {
         "DeviceIndex": 0,
         "SubnetId": request.get("SubnetId"),
@@ -36,6 +39,7 @@ def _run(request: Request) -> Members:
         "Ipv6Addresses": request.get("Ipv6Addresses", ()),
     }
     interfaces = sorted((_interface(request, each) for each in given or (alone,)), key=lambda each: each.device_index)
+    interfaces[0] = attrs.evolve(interfaces[0], security_group_names=by_name) if by_name else interfaces[0]
     if interfaces[0].subnet_id is None:
         interfaces[0] = attrs.evolve(interfaces[0], subnet_id=_default_subnet(request))
     try:
@@ -190,7 +194,7 @@ ACTIONS: Final = {
         _run,
         takes={
             *("InstanceType", "MinCount", "MaxCount", "ImageId", "SubnetId", "PrivateIpAddress", "SecurityGroupIds", "NetworkInterfaces"),
-            *("Ipv6AddressCount", "Ipv6Addresses", "Placement", "TagSpecifications"),
+            *("SecurityGroups", "Ipv6AddressCount", "Ipv6Addresses", "Placement", "TagSpecifications"),
         },
         ignores={
             *("BlockDeviceMappings", "CapacityReservationSpecification", "CpuOptions", "CreditSpecification", "DisableApiStop"),

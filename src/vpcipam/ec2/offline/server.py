@@ -7,7 +7,7 @@ import attrs
 
 from vpcipam.ec2.errors import HTTP_STATUS_CODES, Ec2Error, ErrorCode, LostAnswer
 from vpcipam.ec2.model import Ec2Model
-from vpcipam.ec2.offline import addresses, enis, instances, subnets, tags, trunks, vpcs, zones
+from vpcipam.ec2.offline import addresses, enis, instances, security_groups, subnets, tags, trunks, vpcs, zones
 from vpcipam.ec2.offline.request import ActionHandler, Region, Request
 from vpcipam.ec2.offline.wire import Members, read_request, write_answer, write_error
 from vpcipam.errors import NotModelled
@@ -15,7 +15,7 @@ from vpcipam.errors import NotModelled
 if TYPE_CHECKING:
     from botocore.model import OperationModel
 
-_MODULES = (addresses, enis, instances, subnets, tags, trunks, vpcs, zones)
+_MODULES = (addresses, enis, instances, security_groups, subnets, tags, trunks, vpcs, zones)
 ACTIONS: Final[dict[str, ActionHandler]] = dict(sorted(item for module in _MODULES for item in module.ACTIONS.items()))
 """The handlers of the supported actions, by EC2's names."""
 

@@ -11,6 +11,7 @@ from vpcipam.ec2.api import (
     CidrAssociation,
     Instance,
     NetworkInterface,
+    SecurityGroup,
     Subnet,
     SubnetCidrReservation,
     TrunkAssociation,
@@ -18,8 +19,9 @@ from vpcipam.ec2.api import (
 )
 from vpcipam.ec2.offline.request import Region
 from vpcipam.ec2.offline.wire import Members
+from vpcipam.ec2.state.account import DEFAULT_GROUP
 from vpcipam.ec2.state.filter_tables import STATE_CODES, UNNAMED_IMAGE
-from vpcipam.ec2.state.names import mac_address, private_dns_name, region_of, subnet_arn, time_text, zone_id
+from vpcipam.ec2.state.names import mac_address, private_dns_name, region_of, security_group_arn, subnet_arn, time_text, zone_id
 from vpcipam.limits import InstanceLimits
 
 
@@ -30,7 +32,7 @@ def network_interface_view(eni: NetworkInterface, region: Region) -> Members:
         "AvailabilityZone": eni.availability_zone,
         "AvailabilityZoneId": zone_id(eni.availability_zone),
         "Description": eni.description,
-        "Groups": _groups(eni.security_group_ids),
+        "Groups": groups_view(eni),
         "InterfaceType": eni.interface_type,
         "Ipv6Addresses": [{"Ipv6Address": address, "IsPrimaryIpv6": False} for address in eni.ipv6_addresses],
         "MacAddress": mac_address(eni.eni_id),
@@ -138,7 +140,6 @@ def state_view(state: str) -> Members:
 def instance_view(instance: Instance, region: Region) -> Members:
     """Format an instance as DescribeInstances and RunInstances do; a terminated one has no address and no subnet."""
     private_ip = instance.network_interfaces[0].private_ip if instance.network_interfaces else ""
-    groups = instance.network_interfaces[0].security_group_ids if instance.network_interfaces else ()
     return {
         "AmiLaunchIndex": instance.launch_index,
         "ImageId": instance.image_id or UNNAMED_IMAGE,
@@ -149,7 +150,7 @@ def instance_view(instance: Instance, region: Region) -> Members:
         "Placement": {"AvailabilityZone": instance.availability_zone, "GroupName": "", "Tenancy": "default"},
         "PrivateDnsName": private_dns_name(private_ip, region_of(instance.availability_zone)) if private_ip else "",
         "PrivateIpAddress": private_ip or None,
-        "SecurityGroups": _groups(groups),
+        "SecurityGroups": groups_view(instance.network_interfaces[0]) if instance.network_interfaces else [],
         "SourceDestCheck": instance.network_interfaces[0].source_dest_check if instance.network_interfaces else None,
         "State": state_view(instance.state),
         "SubnetId": instance.subnet_id or None,
@@ -158,8 +159,27 @@ def instance_view(instance: Instance, region: Region) -> Members:
     }
 
 
-def _groups(group_ids: Iterable[str]) -> list[Members]:
-    return [{"GroupId": group_id, "GroupName": group_id.removeprefix("sg-")} for group_id in group_ids]
+def groups_view(eni: NetworkInterface) -> list[Members]:
+    """Format the security groups of an ENI."""
+    pairs = zip(eni.security_group_ids, eni.security_group_names, strict=True)
+    return [{"GroupId": group_id, "GroupName": name} for group_id, name in pairs]
+
+
+def security_group_view(group: SecurityGroup, region: Region) -> Members:
+    """Format a security group as DescribeSecurityGroups does, with the rules of a new one."""
+    anywhere: Members = {"IpProtocol": "-1", "IpRanges": [], "Ipv6Ranges": [], "PrefixListIds": [], "UserIdGroupPairs": []}
+    itself = [{"GroupId": group.group_id, "UserId": region.owner_id}]
+    return {
+        "Description": group.description,
+        "GroupId": group.group_id,
+        "GroupName": group.group_name,
+        "IpPermissions": [{**anywhere, "UserIdGroupPairs": itself}] if group.group_name == DEFAULT_GROUP else [],
+        "IpPermissionsEgress": [{**anywhere, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}],
+        "OwnerId": region.owner_id,
+        "SecurityGroupArn": security_group_arn(group.group_id, region.name),
+        "Tags": tags_view(group.tags) or None,
+        "VpcId": group.vpc_id,
+    }
 
 
 def instance_status_view(instance: Instance, _region: Region) -> Members:

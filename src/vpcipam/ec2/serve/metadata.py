@@ -126,7 +126,7 @@ class InstanceMetadata:
             },
             "profile": "default-hvm",
             "reservation-id": instance.reservation_id,
-            "security-groups": _lines(_group_name(group_id) for group_id in primary.security_group_ids),
+            "security-groups": _lines(primary.security_group_names),
             "services": {"domain": "amazonaws.com", "partition": "aws"},
             "tags": {"instance": cast("Tree", dict(instance.tags))},
         }
@@ -152,7 +152,7 @@ class InstanceMetadata:
             "network-card": str(attachment.network_card_index),
             "owner-id": self.region.owner_id,
             "security-group-ids": _lines(eni.security_group_ids),
-            "security-groups": _lines(_group_name(group_id) for group_id in eni.security_group_ids),
+            "security-groups": _lines(eni.security_group_names),
             "subnet-id": eni.subnet_id,
             "subnet-ipv4-cidr-block": subnet.cidr,
             "subnet-ipv6-cidr-blocks": subnet.ipv6_cidr or "",
@@ -186,7 +186,3 @@ class InstanceMetadata:
 
 def _lines(texts: Iterable[str]) -> str:
     return "\n".join(texts)
-
-
-def _group_name(group_id: str) -> str:
-    return group_id.removeprefix("sg-")

@@ -17,6 +17,7 @@ from vpcipam.ec2.state.records import (
     EniRecord,
     InstanceRecord,
     ReservationRecord,
+    SecurityGroupRecord,
     SubnetRecord,
     Tags,
     Touched,
@@ -29,9 +30,13 @@ if TYPE_CHECKING:
     from vpcipam.limits import InstanceLimits
 
 _ID_DIGITS = 17
+DEFAULT_GROUP = "default"
+"""The name of the security group that each VPC has from the start."""
+GROUPS_PER_ENI = 5
+"""The security groups that an ENI can have, by default (Amazon VPC User Guide, "Amazon VPC quotas")."""
 
 _Value = TypeVar("_Value")
-TaggedRecord = VpcRecord | SubnetRecord | ReservationRecord | EniRecord | InstanceRecord | TrunkAssociationRecord
+TaggedRecord = VpcRecord | SecurityGroupRecord | SubnetRecord | ReservationRecord | EniRecord | InstanceRecord | TrunkAssociationRecord
 
 
 class Records(dict[str, _Value]):
@@ -55,7 +60,7 @@ class Records(dict[str, _Value]):
 
 
 class Account:
-    """VPCs, subnets, reservations, ENIs, attachments, trunk associations and instances by id, each in the order of creation.
+    """All records of the model by id, each kind in the order of creation.
 
     `vpcipam.ec2.state.invariants` lists their invariants.
 
@@ -70,6 +75,7 @@ class Account:
         self.subnet_cidr_associations: Records[SubnetRecord] = Records(
             "subnet CIDR block association ID", ErrorCode.SUBNET_CIDR_ASSOCIATION_NOT_FOUND
         )
+        self.groups: Records[SecurityGroupRecord] = Records("security group", ErrorCode.GROUP_NOT_FOUND)
         self.subnets: Records[SubnetRecord] = Records("subnet ID", ErrorCode.SUBNET_NOT_FOUND)
         self.reservations: Records[ReservationRecord] = Records("subnet-cidr-reservation ID", ErrorCode.RESERVATION_NOT_FOUND)
         self.enis: Records[EniRecord] = Records("networkInterface ID", ErrorCode.ENI_NOT_FOUND)
@@ -112,6 +118,7 @@ class Account:
         """Order all records by id, as if they had been created in this order."""
         tables: list[dict[str, Any]] = [
             self.vpcs,
+            self.groups,
             self.cidr_associations,
             self.subnets,
             self.reservations,
@@ -136,6 +143,7 @@ class Account:
         """Find the record with an id, of any kind that can have tags, or refuse the call."""
         kinds: dict[str, Records[Any]] = {
             "vpc": self.vpcs,
+            "sg": self.groups,
             "subnet": self.subnets,
             "scr": self.reservations,
             "eni": self.enis,
@@ -151,13 +159,25 @@ class Account:
         return record
 
     def create_vpc(self, cidr: Cidr, ipv6_cidr: Cidr | None, tags: Tags, *, instance_tenancy: str = "default") -> VpcRecord:
-        """Create a VPC."""
-        vpc = VpcRecord(self.new_id("vpc"), {}, None, tags, instance_tenancy=instance_tenancy)
-        self.vpcs[vpc.vpc_id] = vpc
+        """Create a VPC with its default security group."""
+        vpc_id = self.new_id("vpc")
+        group = self.create_group(vpc_id, DEFAULT_GROUP, "default VPC security group", ())
+        vpc = VpcRecord(vpc_id, group, {}, None, tags, instance_tenancy=instance_tenancy)
+        self.vpcs[vpc_id] = vpc
         self.add_cidr(vpc, cidr)
         if ipv6_cidr is not None:
             self.add_ipv6_cidr(vpc, ipv6_cidr)
         return vpc
+
+    def create_group(self, vpc_id: str, name: str, description: str, tags: Tags) -> SecurityGroupRecord:
+        """Create a security group of a VPC."""
+        group = SecurityGroupRecord(self.new_id("sg"), vpc_id, name, description, tags)
+        self.groups[group.group_id] = group
+        return group
+
+    def groups_of(self, vpc: VpcRecord) -> list[SecurityGroupRecord]:
+        """Return the security groups of a VPC, its default one included."""
+        return [group for group in self.groups.values() if group.vpc_id == vpc.vpc_id]
 
     def default_vpc(self) -> VpcRecord | None:
         """Return the default VPC, None if there is none."""
@@ -195,9 +215,10 @@ class Account:
         del self.cidr_associations[association_id]
 
     def delete_vpc(self, vpc: VpcRecord) -> None:
-        """Delete a VPC without subnets."""
+        """Delete a VPC without subnets, and its default security group, the only one."""
         for association_id in (*vpc.cidrs, *(() if vpc.ipv6_association_id is None else (vpc.ipv6_association_id,))):
             del self.cidr_associations[association_id]
+        del self.groups[vpc.default_group.group_id]
         del self.vpcs[vpc.vpc_id]
 
     def add_subnet(self, subnet: SubnetRecord) -> None:
@@ -241,12 +262,13 @@ class Account:
         *,
         interface_type: str = "interface",
         description: str = "",
+        groups: tuple[SecurityGroupRecord, ...],
         tags: Tags = (),
         created_ns: int,
     ) -> EniRecord:
         """Create an ENI with addresses that are already taken; the first is its primary IP. An EFA-only ENI has none."""
         primary = next(iter(addresses.addresses), None)
-        eni = EniRecord(self.new_id("eni"), subnet, primary, interface_type, description, tags, created_ns)
+        eni = EniRecord(self.new_id("eni"), subnet, primary, interface_type, description, tags, created_ns, groups)
         eni.add(attrs.evolve(addresses, addresses=addresses.addresses[1:]))
         self.enis[eni.eni_id] = self.unattached_enis[eni.eni_id] = eni
         subnet.enis[eni.eni_id] = eni

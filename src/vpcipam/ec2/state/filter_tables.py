@@ -11,6 +11,7 @@ from vpcipam.ec2.api import (
     Attachment,
     Instance,
     NetworkInterface,
+    SecurityGroup,
     Subnet,
     SubnetCidrReservation,
     TagDescription,
@@ -52,7 +53,7 @@ def _available(_: object) -> Iterable[str]:
     return ("available",)
 
 
-# --- VPCs and subnets ----------------------------------------------------------------------------------------------------
+# --- VPCs, security groups and subnets -----------------------------------------------------------------------------------
 
 VPC_FILTERS: Mapping[str, Reader[Vpc]] = {
     "cidr": lambda vpc: vpc.cidrs[:1],
@@ -120,6 +121,15 @@ SUBNET_FILTERS: Mapping[str, Reader[Subnet]] = {
     "vpc-id": lambda subnet: (subnet.vpc_id,),
 }
 
+GROUP_FILTERS: Mapping[str, Reader[SecurityGroup]] = {
+    "description": lambda group: (group.description,),
+    "group-id": lambda group: (group.group_id,),
+    "group-name": lambda group: (group.group_name,),
+    "owner-id": _owner,
+    "tag-key": tag_keys,
+    "vpc-id": lambda group: (group.vpc_id,),
+}
+
 RESERVATION_FILTERS: Mapping[str, Reader[SubnetCidrReservation]] = {
     "reservationType": lambda reservation: (reservation.reservation_type,),
     "subnet-id": lambda reservation: (reservation.subnet_id,),
@@ -163,6 +173,7 @@ ENI_FILTERS: Mapping[str, Reader[NetworkInterface]] = {
     "availability-zone-id": lambda eni: (zone_id(eni.availability_zone),),
     "description": lambda eni: (eni.description,),
     "group-id": lambda eni: eni.security_group_ids,
+    "group-name": lambda eni: eni.security_group_names,
     "interface-type": lambda eni: (eni.interface_type,),
     "ipv6-addresses.ipv6-address": lambda eni: eni.ipv6_addresses,
     "mac-address": lambda eni: (mac_address(eni.eni_id),),
@@ -227,6 +238,7 @@ INSTANCE_FILTERS: Mapping[str, Reader[Instance]] = {
     "instance-state-name": lambda instance: (instance.state,),
     "instance-type": lambda instance: (instance.instance_type,),
     "instance.group-id": _of_primary(ENI_FILTERS["group-id"]),
+    "instance.group-name": _of_primary(ENI_FILTERS["group-name"]),
     "ip-address": _nothing,
     "ipv6-address": _of_enis(ENI_FILTERS["ipv6-addresses.ipv6-address"]),
     "image-id": lambda instance: (instance.image_id or UNNAMED_IMAGE,),

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import attrs
 
-from vpcipam.ec2.state.account import Account
+from vpcipam.ec2.state.account import DEFAULT_GROUP, GROUPS_PER_ENI, Account
 from vpcipam.ec2.state.records import InstanceRecord, SubnetRecord
 from vpcipam.ec2.state.rules import holds
 from vpcipam.ec2.subnet_rules import IPV6_PREFIX_SIZE, PREFIX_SIZE, reserved_addresses
@@ -25,6 +25,7 @@ def check(account: Account) -> None:
     8. The cached public values of an ENI, with and without tags, are up to date.
     9. Reservations lie in their subnet and do not overlap, and `SubnetAddresses` has the same ones.
     10. The account, the trunk and the branch agree on each trunk association, and the branch is not attached.
+    11. Each VPC has exactly one default security group, names are unique in a VPC, and every ENI has 1 to 5 groups of its VPC, by id.
 
     Raises:
         AssertionError: one does not hold; the message contains its number.
@@ -43,6 +44,7 @@ def check(account: Account) -> None:
         _hold(8, eni.view() == eni.fresh_view(), eni.eni_id)
         _hold(8, eni.untagged_view() == attrs.evolve(eni.fresh_view(), tags=()), eni.eni_id)
     _check_trunks(account)
+    _check_groups(account)
 
 
 def _hold(invariant: int, holds: bool, where: str) -> None:  # noqa: FBT001 - like an assert, it takes the condition
@@ -106,6 +108,23 @@ def _check_trunks(account: Account) -> None:
     for association in of_branches.values():
         _hold(10, association.branch.trunk is association and association.branch.attachment is None, association.association_id)
         _hold(10, association.trunk.interface_type == "trunk", association.association_id)
+
+
+def _check_groups(account: Account) -> None:
+    names = Counter((group.vpc_id, group.group_name.lower()) for group in account.groups.values())
+    _hold(11, names.total() == len(names), "two security groups of one name in a VPC")
+    for vpc_id, vpc in account.vpcs.items():
+        default = vpc.default_group
+        _hold(11, account.groups.get(default.group_id) is default, f"the default security group of {vpc_id}")
+        _hold(11, (default.vpc_id, default.group_name) == (vpc_id, DEFAULT_GROUP), f"the default security group of {vpc_id}")
+    _hold(11, all(vpc_id in account.vpcs for vpc_id, _ in names), "a security group without its VPC")
+    for eni in account.enis.values():
+        ids = [group.group_id for group in eni.groups]
+        _hold(11, 1 <= len(ids) <= GROUPS_PER_ENI and ids == sorted(set(ids)), f"the security groups of {eni.eni_id}")
+        for group in eni.groups:
+            _hold(
+                11, account.groups.get(group.group_id) is group and group.vpc_id == eni.subnet.vpc_id, f"{group.group_id} on {eni.eni_id}"
+            )
 
 
 def _check_members(account: Account) -> None:

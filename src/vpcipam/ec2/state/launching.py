@@ -25,7 +25,11 @@ class LaunchAddresses:
 
 @attrs.frozen
 class LaunchInterface:
-    """A new ENI of each instance of a launch; its fields are those of `create_network_interface` and of an attachment."""
+    """A new ENI of each instance of a launch; its fields are those of `create_network_interface` and of an attachment.
+
+    Attributes:
+        security_group_names: names of security groups of the default VPC, besides `security_group_ids`.
+    """
 
     subnet_id: str | None = None
     device_index: int = 0
@@ -42,6 +46,7 @@ class LaunchInterface:
     interface_type: str = "interface"
     description: str = ""
     security_group_ids: Iterable[str] = ()
+    security_group_names: Iterable[str] = ()
     tags: Iterable[tuple[str, str]] = ()
     delete_on_termination: bool = True
 

@@ -96,6 +96,11 @@ def mac_address(eni_id: str) -> str:
     return ":".join(("02", *(digits[start : start + 2] for start in range(0, 10, 2))))
 
 
+def security_group_arn(group_id: str, region: str) -> str:
+    """Return the Amazon Resource Name of a security group."""
+    return f"arn:aws:ec2:{region}:{OWNER_ID}:security-group/{group_id}"
+
+
 def subnet_arn(subnet_id: str, region: str) -> str:
     """Return the Amazon Resource Name of a subnet."""
     return f"arn:aws:ec2:{region}:{OWNER_ID}:subnet/{subnet_id}"

@@ -16,6 +16,7 @@ from vpcipam.ec2.api import (
     CidrAssociation,
     Instance,
     NetworkInterface,
+    SecurityGroup,
     Subnet,
     SubnetCidrReservation,
     TrunkAssociation,
@@ -30,10 +31,26 @@ Touched = dict["SubnetRecord | InstanceRecord | EniRecord", None]
 
 
 @attrs.define(eq=False)
+class SecurityGroupRecord:
+    """A security group of a VPC; only its tags change."""
+
+    group_id: str
+    vpc_id: str
+    group_name: str
+    description: str
+    tags: Tags = ()
+
+    def view(self) -> SecurityGroup:
+        """Return the public value."""
+        return SecurityGroup(self.group_id, self.group_name, self.vpc_id, self.description, self.tags)
+
+
+@attrs.define(eq=False)
 class VpcRecord:
-    """A VPC, its IPv4 CIDRs by association id (the primary one first), and its subnets by id."""
+    """A VPC, its default security group, its IPv4 CIDRs by association id (the primary one first), and its subnets by id."""
 
     vpc_id: str
+    default_group: SecurityGroupRecord
     cidrs: dict[str, Cidr]
     ipv6_cidr: Cidr | None
     tags: Tags
@@ -125,6 +142,7 @@ class EniRecord:
 
     Attributes:
         private_ip: its primary IPv4 address, None for an EFA-only ENI, which has no addresses.
+        groups: its security groups, ordered by id.
         instance: the instance that it is attached to, else None. Only `set_attachment` changes it and `attachment`.
         trunk: its association with a trunk, None if it is not a branch.
         branches: the associations of a trunk with its branches, by id.
@@ -137,12 +155,12 @@ class EniRecord:
     description: str
     tags: Tags
     created_ns: int
+    groups: tuple[SecurityGroupRecord, ...]
     secondary_ips: set[int] = attrs.field(factory=set)
     prefixes: set[int] = attrs.field(factory=set)
     ipv6_addresses: set[int] = attrs.field(factory=set)
     ipv6_prefixes: set[int] = attrs.field(factory=set)
     source_dest_check: bool = True
-    security_group_ids: tuple[str, ...] = attrs.Factory(lambda self: (default_security_group(self.subnet.vpc_id),), takes_self=True)
     instance: "InstanceRecord | None" = None
     attachment: Attachment | None = None
     trunk: "TrunkAssociationRecord | None" = None
@@ -257,7 +275,8 @@ class EniRecord:
             attachment=self.attachment,
             created_ns=self.created_ns,
             source_dest_check=self.source_dest_check,
-            security_group_ids=self.security_group_ids,
+            security_group_ids=tuple([group.group_id for group in self.groups]),
+            security_group_names=tuple([group.group_name for group in self.groups]),
         )
 
 
@@ -340,11 +359,6 @@ _read_names = attrgetter(*_NAMES)
 def default_reservation(instance_id: str) -> str:
     """Return the id of the reservation of a launch, from its first instance; in the model it ends like the instance's."""
     return f"r-{instance_id.removeprefix('i-')}"
-
-
-def default_security_group(vpc_id: str) -> str:
-    """Return the id of a VPC's default security group; in the model it ends like the VPC's."""
-    return f"sg-{vpc_id.removeprefix('vpc-')}"
 
 
 def sorted_tags(tags: Iterable[tuple[str, str]]) -> Tags:

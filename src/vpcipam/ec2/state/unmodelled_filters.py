@@ -25,11 +25,11 @@ UNMODELLED_FILTERS: Mapping[str, frozenset[str]] = {
         capacity-reservation-specification.capacity-reservation-target.capacity-reservation-id
         capacity-reservation-specification.capacity-reservation-target.capacity-reservation-resource-group-arn client-token
         current-instance-boot-mode ebs-optimized ena-support enclave-options.enabled hibernation-options.configured host-id
-        hypervisor iam-instance-profile.arn iam-instance-profile.id instance-lifecycle instance.group-name kernel-id key-name
+        hypervisor iam-instance-profile.arn iam-instance-profile.id instance-lifecycle kernel-id key-name
         maintenance-options.auto-recovery metadata-options.http-endpoint metadata-options.http-protocol-ipv4
         metadata-options.http-protocol-ipv6 metadata-options.http-put-response-hop-limit metadata-options.http-tokens
         metadata-options.instance-metadata-tags metadata-options.state monitoring-state network-interface.deny-all-igw-traffic
-        network-interface.group-name network-interface.ipv6-addresses.is-primary-ipv6
+        network-interface.ipv6-addresses.is-primary-ipv6
         network-performance-options.bandwidth-weighting placement-group-name placement-partition-number platform platform-details
         private-dns-name-options.enable-resource-name-dns-a-record private-dns-name-options.enable-resource-name-dns-aaaa-record
         private-dns-name-options.hostname-type product-code product-code.type ramdisk-id reason requester-id root-device-name
@@ -59,6 +59,15 @@ UNMODELLED_FILTERS: Mapping[str, frozenset[str]] = {
     "DescribeInstanceStatus": _names(
         """
         application-status.status attached-ebs-status.status
+        """
+    ),
+    "DescribeSecurityGroups": _names(
+        """
+        egress.ip-permission.cidr egress.ip-permission.from-port egress.ip-permission.group-id egress.ip-permission.group-name
+        egress.ip-permission.ipv6-cidr egress.ip-permission.prefix-list-id egress.ip-permission.protocol
+        egress.ip-permission.to-port egress.ip-permission.user-id ip-permission.cidr ip-permission.from-port
+        ip-permission.group-id ip-permission.group-name ip-permission.ipv6-cidr ip-permission.prefix-list-id
+        ip-permission.protocol ip-permission.to-port ip-permission.user-id
         """
     ),
     "DescribeAvailabilityZones": _names(

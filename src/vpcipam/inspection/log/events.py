@@ -33,11 +33,13 @@ class AssignLine(LogEvent):
     Attributes:
         key: `network/container/interface`; before 1.7.0, `namespace/pod/container`.
         address: the address, empty if the line does not have it.
+        container: the container id of the sandbox, empty if the line does not have it.
         is_one_of_several: the sandbox gets an address of each of several network cards.
     """
 
     key: str
     address: str
+    container: str = ""
     is_one_of_several: bool = False
 
 
@@ -49,11 +51,13 @@ class UnassignLine(LogEvent):
         key: as in `AssignLine`.
         address: the address.
         is_cleared: it is the line of the inner function. Since 1.7.0 there is another line after it, unless the change was undone.
+        container: as in `AssignLine`.
     """
 
     key: str
     address: str
     is_cleared: bool
+    container: str = ""
 
 
 @attrs.frozen
@@ -156,6 +160,38 @@ class ErrorLine(LogEvent):
 
 
 @attrs.frozen
+class PluginRequestLine(LogEvent):
+    """The container runtime asks the plugin to set up or to delete a sandbox.
+
+    Attributes:
+        container: the container id of the sandbox.
+        is_add: it is to be set up; if False, it is deleted.
+    """
+
+    container: str
+    is_add: bool
+
+
+@attrs.frozen
+class PluginAnswerLine(LogEvent):
+    """The plugin got ipamd's answer about a sandbox.
+
+    Attributes:
+        container: the container id of the sandbox.
+        addresses: those that it got or gave back, in the order of the network cards; empty if the line has none.
+        is_add: it was set up; if False, it was deleted.
+        is_branch: the address is of a branch ENI, so that ipamd's datastore does not have it.
+        is_by_ipamd: False if the plugin deleted the sandbox without ipamd, which did not answer.
+    """
+
+    container: str
+    addresses: tuple[str, ...]
+    is_add: bool
+    is_branch: bool = False
+    is_by_ipamd: bool = True
+
+
+@attrs.frozen
 class OtherLine(LogEvent):
     """Any other line.
 
@@ -171,6 +207,8 @@ class OtherLine(LogEvent):
 _CODE = re.compile(r"(?:^|[ :])([A-Z][a-z]+[A-Z][A-Za-z]{1,60}(?:\.[A-Z][A-Za-z]{2,60})?): ")
 _DURATION = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,9})(?:\.(\d{1,9}))?s)?")
 _SEVERAL = re.compile(r"InterfacesCount:(?:[2-9]|\d\d)")
+_REPLY_ADDRESS = re.compile(r'IPv[46]Addr: ?"([^"]{1,64})"')
+_REPLY_BRANCH = re.compile(r"PodVlanId: ?[1-9]")
 _SDK_2 = re.compile(r"api error ([A-Za-z.]{3,80}):")
 
 
@@ -207,6 +245,13 @@ def _sandbox(values: Mapping[str, str]) -> str:
     return "/".join(part.strip('",') for part in parts)
 
 
+def _container(values: Mapping[str, str]) -> str:
+    """Return the container id. A key since 1.7.0 is network/container/interface."""
+    if "container" in values:
+        return values["container"].strip('",')
+    return values.get("key", "").partition("/")[2].partition("/")[0]
+
+
 def _as_cidr(text: str) -> str:
     """Give an address without a mask the mask of one address."""
     if "/" in text:
@@ -216,7 +261,11 @@ def _as_cidr(text: str) -> str:
 
 def _assigned(found: Classified) -> LogEvent:
     values = found.values
-    return AssignLine(_sandbox(values), values.get("ip", ""), _SEVERAL.search(values.get("metadata", "")) is not None)
+    return AssignLine(_sandbox(values), values.get("ip", ""), _container(values), _SEVERAL.search(values.get("metadata", "")) is not None)
+
+
+def _unassigned(values: Mapping[str, str], *, is_cleared: bool) -> LogEvent:
+    return UnassignLine(_sandbox(values), values["ip"], is_cleared, _container(values))
 
 
 Counts = tuple[int, int | None, int, int | None]
@@ -247,11 +296,24 @@ def _error(found: Classified) -> LogEvent:
     return ErrorLine(found.wording.kind, error_code(error), error)
 
 
+def _plugin_answer(found: Classified) -> LogEvent:
+    """Read an answer. Before 1.7.0 the line has the address, and since then the whole reply."""
+    values, template = found.values, found.wording.template
+    reply = values.get("proto", "")
+    return PluginAnswerLine(
+        container=values["container"],
+        addresses=(values["ip"],) if "ip" in values else tuple(_REPLY_ADDRESS.findall(reply)),
+        is_add=found.wording.kind == "plugin-add-answered",
+        is_branch=_REPLY_BRANCH.search(reply) is not None or template.startswith("Handled CNI del request"),
+        is_by_ipamd=not template.startswith("Handled pod teardown"),
+    )
+
+
 _MAKERS: dict[str, Callable[[Classified], LogEvent]] = {
     "start": lambda found: StartLine(found.values["version"]),
     "assigned": _assigned,
-    "cleared": lambda found: UnassignLine(_sandbox(found.values), found.values["ip"], is_cleared=True),
-    "unassigned": lambda found: UnassignLine(_sandbox(found.values), found.values["ip"], is_cleared=False),
+    "cleared": lambda found: _unassigned(found.values, is_cleared=True),
+    "unassigned": lambda found: _unassigned(found.values, is_cleared=False),
     "unknown-sandbox": lambda found: UnknownSandboxLine(_sandbox(found.values)),
     "cooldown": lambda found: CooldownLine(found.values["ip"], duration_ns(found.values["duration"])),
     **dict.fromkeys(("pool", "assign-stats", "unassign-stats"), _pool),
@@ -260,6 +322,9 @@ _MAKERS: dict[str, Callable[[Classified], LogEvent]] = {
     "eni-added": lambda found: EniLine(found.values["eni"], is_added=True),
     "eni-removed": lambda found: EniLine(found.values["eni"], is_added=False),
     "eni-forced": lambda found: EniLine(found.values["eni"], is_added=False, is_forced=True),
+    "plugin-add": lambda found: PluginRequestLine(found.values["container"], is_add=True),
+    "plugin-del": lambda found: PluginRequestLine(found.values["container"], is_add=False),
+    **dict.fromkeys(("plugin-add-answered", "plugin-del-answered"), _plugin_answer),
     "primary-skipped": lambda found: PrimaryLine(found.values["eni"], found.values["ip"]),
 }
 _FAILURES = {

@@ -9,8 +9,8 @@ from typing import ClassVar
 
 import attrs
 
-from vpcipam._units import counted
-from vpcipam.inspection.log.events import error_code, pool_counts
+from vpcipam._units import NS_PER_S, counted
+from vpcipam.inspection.log.events import duration_ns, error_code, pool_counts
 from vpcipam.inspection.log.line import LogLine
 from vpcipam.inspection.log.wording import Wording
 
@@ -201,7 +201,14 @@ def _setting(wording: Wording, match: re.Match[str]) -> Sign | None:
     return Sign(SETTING, name, match[1]) if name else None
 
 
+def _cooldown(_wording: Wording, match: re.Match[str]) -> Sign | None:
+    """Tell the cooldown that ipamd has since its start. Each address that begins to cool shows it."""
+    period_ns = duration_ns(match["duration"])
+    return None if period_ns is None or period_ns % NS_PER_S else Sign(SETTING, "IP_COOLDOWN_PERIOD", str(period_ns // NS_PER_S))
+
+
 _VARIABLES = {
+    "Using MAX_ENI": "MAX_ENI",
     "Using WARM_ENI_TARGET": "WARM_ENI_TARGET",
     "Using WARM_IP_TARGET": "WARM_IP_TARGET",
     "Using MINIMUM_IP_TARGET": "MINIMUM_IP_TARGET",
@@ -256,7 +263,8 @@ _STATELESS: Mapping[str, Callable[[Wording, re.Match[str]], Sign | None]] = {
     **dict.fromkeys(
         ("eni-failed", "eni-free-failed", "ec2-unassign-failed", "ec2-failed", "reconcile-failed", "checkpoint-failed"), _failure
     ),
-    **dict.fromkeys(("targets", "mode"), _setting),
+    **dict.fromkeys(("targets", "mode", "limits"), _setting),
+    "cooldown": _cooldown,
     "no-checkpoint": _no_checkpoint,
     "node-cordoned": _cordoned,
     "no-eni-room": _no_eni_room,

@@ -10,6 +10,7 @@ from typing import BinaryIO
 from vpcipam.errors import file_trouble
 from vpcipam.inspection.evidence import Evidence, Source
 from vpcipam.inspection.log.reader import CHUNK
+from vpcipam.inspection.readers.bundles import separated
 from vpcipam.inspection.readers.collector import Collector
 from vpcipam.inspection.readers.files import FAILURES, OpenFile, open_all, total_size
 from vpcipam.inspection.readers.logs import is_log, read_log
@@ -36,7 +37,8 @@ def read_files(
     Whatever can't be read within a file is in `Evidence.skipped`.
 
     Args:
-        files: paths, or binary streams with their names. The files of a folder or an archive count as those of one node.
+        files: paths, or binary streams with their names. The files of a folder or an archive count as those of one node, unless
+            it has archives, or folders with what ipamd shows, of several nodes.
         progress: is called with the bytes that were read so far and those of all files, as they are on disk.
 
     Raises:
@@ -53,8 +55,11 @@ def read_files(
         if progress is not None:
             progress(min(done, total), total)
 
+    paths: dict[str, list[str]] = {}
     for file in open_all(sources, count):
         collector.source = Source(file.name, bundle=file.bundle)
+        if file.path_in_bundle is not None:
+            paths.setdefault(file.bundle, []).append(file.path_in_bundle)
         if file.stream is None:
             collector.skip("the whole file", file.trouble)
             continue
@@ -62,7 +67,7 @@ def read_files(
             _read_file(collector, file, file.stream)
         except FAILURES as error:
             collector.skip("the rest of the file", f"can't be read: {file_trouble(error)}")
-    return collector.evidence()
+    return separated(collector.evidence(), paths)
 
 
 def _read_file(collector: Collector, file: OpenFile, stream: io.BufferedReader) -> None:

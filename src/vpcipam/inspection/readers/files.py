@@ -23,6 +23,7 @@ import attrs
 from vpcipam._units import counted
 from vpcipam._unpacking import GZIP_MAGIC, MOST_UNPACKED, UNPACKS_TOO_FAR, most_unpacked
 from vpcipam.errors import EvidenceError, file_trouble
+from vpcipam.inspection.readers.bundles import folder_of, folders_of_nodes
 from vpcipam.settings.documents import shown
 
 MOST_FILES = 10_000
@@ -41,12 +42,8 @@ _ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 _LONGEST_NAME = 200
 _SIZE_IN_ARCHIVE = 1 << 20  # counts as the size of a packed file in an archive, whose header can claim any
 _ENCRYPTED = 1  # a bit in the flags of a zip archive's entry
-_IN_ARCHIVE = "is an archive within an archive, which is not opened; unpack the outer one, and give the folder"
+_TOO_DEEP = "is an archive in an archive in an archive, which is not opened; unpack the outermost one, and give the folder"
 _NO_FILE = "is no regular file but a link, a device or the like"
-_OF_IPAMD = frozenset(("enis.json", "eni.out", "eni.output", "ipam.json", "ipamd.log"))
-"""Files that each bundle of a node has, as ipamd and the log collector name them."""
-_PARTS_OF_BUNDLE = frozenset(("ipamd", "var_log", "cni"))
-"""Folders within a bundle of the log collector."""
 _TOO_MANY = f"there are more than {MOST_FILES:,} entries; the rest is not read"
 _UNPACKS_TOO_FAR = f"the archive unpacks to more than {MOST_UNPACKED} times its size"
 OnBytes = Callable[[int], object]
@@ -70,6 +67,11 @@ class OpenFile:
     stream: io.BufferedReader | None
     trouble: str = ""
     head: bytes = b""
+
+    @property
+    def path_in_bundle(self) -> str | None:
+        """Its path in the bundle; None if it is in none."""
+        return self.name[len(self.bundle) + 1 :] if self.bundle and self.name.startswith(f"{self.bundle}/") else None
 
 
 class _Bounded(io.RawIOBase):
@@ -95,12 +97,42 @@ class _Bounded(io.RawIOBase):
         return len(data)
 
 
-def _opened(head: bytes, rest: BinaryIO, on_bytes: OnBytes, most: float = math.inf) -> io.BufferedReader:
-    return io.BufferedReader(_Bounded(head, rest, most, on_bytes), HEAD_LENGTH)
+class _Files:
+    """The number of files of a source, those in its archives too."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def add(self) -> bool:
+        """Count a file; False if there are too many."""
+        self._count += 1
+        return not self.are_too_many
+
+    @property
+    def are_too_many(self) -> bool:
+        return self._count > MOST_FILES
 
 
 def _ignore(_length: int) -> None:
     pass
+
+
+@attrs.frozen
+class _Within:
+    """What a file is read in: who hears of its bytes, the files of its source, and in how many archives it is."""
+
+    on_bytes: OnBytes
+    files: _Files = attrs.field(factory=_Files)
+    depth: int = 0
+
+    @property
+    def archive(self) -> "_Within":
+        """What the files of an archive are read in."""
+        return _Within(_ignore, self.files, self.depth + 1)
+
+
+def _opened(head: bytes, rest: BinaryIO, on_bytes: OnBytes, most: float = math.inf) -> io.BufferedReader:
+    return io.BufferedReader(_Bounded(head, rest, most, on_bytes), HEAD_LENGTH)
 
 
 def open_all(sources: Sequence[tuple[str, Path | BinaryIO]], on_bytes: OnBytes) -> Iterator[OpenFile]:
@@ -115,7 +147,7 @@ def open_all(sources: Sequence[tuple[str, Path | BinaryIO]], on_bytes: OnBytes) 
     """
     for name, source in sources:
         if not isinstance(source, Path):
-            yield from _open_stream(name, "", source, None, on_bytes)
+            yield from _open_stream(name, "", source, None, _Within(on_bytes))
             continue
         try:
             if source.is_dir():
@@ -124,7 +156,7 @@ def open_all(sources: Sequence[tuple[str, Path | BinaryIO]], on_bytes: OnBytes) 
             if not (source.is_file() or source.is_fifo()):
                 raise EvidenceError(f"can't read {name}: {'it is a device or a socket' if source.exists() else 'there is no such file'}")
             with source.open("rb") as file:
-                yield from _open_stream(name, "", file, source.stat().st_size if source.is_file() else None, on_bytes)
+                yield from _open_stream(name, "", file, source.stat().st_size if source.is_file() else None, _Within(on_bytes))
         except OSError as error:
             raise EvidenceError(f"can't read {name}: {file_trouble(error)}") from error
 
@@ -147,43 +179,33 @@ def _files_below(folder: Path) -> Iterator[Path]:
 def _open_folder(name: str, folder: Path, on_bytes: OnBytes) -> Iterator[OpenFile]:
     """Open the files of a folder, which is one bundle, or has one for each node: in archives, or in folders of its own."""
     root = name.rstrip("/")
-    nodes = _folders_of_nodes(folder)
-    count = 0
+    outer = _Within(on_bytes)
+    paths = [path.relative_to(folder).as_posix() for path in itertools.islice(_files_below(folder), MOST_FILES)]
+    nodes = folders_of_nodes(paths)
     for path in _files_below(folder):
-        within = path.relative_to(folder)
-        shown_name = f"{root}/{within.as_posix()}"
-        bundle = f"{root}/{within.parts[0]}" if within.parts[0] in nodes else name
+        within = path.relative_to(folder).as_posix()
+        shown_name = f"{root}/{within}"
+        node = folder_of(within, nodes)
+        bundle = f"{root}/{node}" if node else name
         try:
             with path.open("rb") as file:
-                for each in _open_stream(shown_name, bundle, file, path.stat().st_size, on_bytes):
-                    count += 1
-                    if count > MOST_FILES:
-                        yield OpenFile(each.name, name, None, _TOO_MANY)
-                        return
+                for each in _open_stream(shown_name, bundle, file, path.stat().st_size, outer):
                     yield each
+                    if outer.files.are_too_many:
+                        return
         except OSError as error:
-            count += 1
+            outer.files.add()
             yield OpenFile(shown_name, bundle, None, f"can't be read: {file_trouble(error)}")
 
 
-def _folders_of_nodes(folder: Path) -> set[str]:
-    """Return the folders in a folder that are a node's each: at least two have what ipamd shows, and none is a part of a single bundle."""
-    inner = [each for each in sorted(folder.iterdir()) if each.is_dir() and not each.is_symlink()]
-    if any(each.name in _PARTS_OF_BUNDLE for each in inner):
-        return set()
-    nodes = {each.name for each in inner if any(path.name in _OF_IPAMD for path in itertools.islice(_files_below(each), MOST_FILES))}
-    return nodes if len(nodes) > 1 else set()
-
-
-def _open_stream(
-    name: str, bundle: str, file: BinaryIO, size: int | None, on_bytes: OnBytes, *, in_archive: bool = False
-) -> Iterator[OpenFile]:
-    """Open a file that may be packed, or an archive, which is a bundle of its own. An archive in an archive is not opened."""
+def _open_stream(name: str, bundle: str, file: BinaryIO, size: int | None, outer: _Within) -> Iterator[OpenFile]:
+    """Open a file that may be packed, or an archive, which is a bundle of its own. Archives are opened in archives, but no deeper."""
     head = file.read(HEAD_LENGTH)
     if head.startswith(_ZIP_MAGIC):
-        yield from [OpenFile(name, bundle, None, _IN_ARCHIVE)] if in_archive else _open_zip(name, file, head, size)
+        in_memory = None if outer.depth else size  # it can't be sought in
+        yield from [OpenFile(name, bundle, None, _TOO_DEEP)] if outer.depth > 1 else _open_zip(name, file, head, in_memory, outer)
         return
-    stream = _opened(head, file, on_bytes)
+    stream = _opened(head, file, outer.on_bytes)
     if head.startswith(GZIP_MAGIC):
         most = most_unpacked(MOST_FROM_STREAM if size is None else size)
         unpacked = cast("BinaryIO", gzip.GzipFile(fileobj=stream, mode="rb"))
@@ -194,9 +216,11 @@ def _open_stream(
             return
         stream = _opened(head, unpacked, _ignore, most)
     if head[_TAR_MAGIC_AT:].startswith(b"ustar"):
-        yield from [OpenFile(name, bundle, None, _IN_ARCHIVE)] if in_archive else _open_tar(name, stream)
-    else:
+        yield from [OpenFile(name, bundle, None, _TOO_DEEP)] if outer.depth > 1 else _open_tar(name, stream, outer)
+    elif outer.depth or outer.files.add():
         yield OpenFile(name, bundle, stream, head=head)
+    else:
+        yield OpenFile(name, bundle, None, _TOO_MANY)
 
 
 def _inner(name: str, entry: str) -> str:
@@ -224,14 +248,14 @@ _HEADERS_OF_NAMES = frozenset(
 )
 
 
-def _open_tar(name: str, stream: io.BufferedReader) -> Iterator[OpenFile]:
+def _open_tar(name: str, stream: io.BufferedReader, outer: _Within) -> Iterator[OpenFile]:
     count = 0
     try:
         with tarfile.open(fileobj=stream, mode="r|", tarinfo=_CarefulTarInfo) as archive:
             while (entry := archive.next()) is not None:
                 archive.members = []  # type: ignore[attr-defined] # otherwise it remembers every entry; the stubs lack it
                 inner, count = _inner(name, entry.name), count + 1
-                if count > MOST_FILES:
+                if not outer.files.add():
                     yield OpenFile(inner, name, None, _TOO_MANY)
                     return
                 if entry.isdir():
@@ -240,7 +264,9 @@ def _open_tar(name: str, stream: io.BufferedReader) -> Iterator[OpenFile]:
                     yield OpenFile(inner, name, None, _NO_FILE)
                     continue
                 content = cast("BinaryIO", archive.extractfile(entry))
-                yield from _open_stream(inner, name, content, _SIZE_IN_ARCHIVE, _ignore, in_archive=True)
+                yield from _open_stream(inner, name, content, _SIZE_IN_ARCHIVE, outer.archive)
+                if outer.files.are_too_many:
+                    return
     except FAILURES as error:
         yield OpenFile(name, name, None, f"can't be read on after {counted(count, 'entry', 'entries')}: {file_trouble(error)}")
 
@@ -248,7 +274,7 @@ def _open_tar(name: str, stream: io.BufferedReader) -> Iterator[OpenFile]:
 # --- zip -----------------------------------------------------------------------------------------------------------------
 
 
-def _open_zip(name: str, file: BinaryIO, head: bytes, size: int | None) -> Iterator[OpenFile]:
+def _open_zip(name: str, file: BinaryIO, head: bytes, size: int | None, outer: _Within) -> Iterator[OpenFile]:
     if size is None:
         data = head + file.read(MOST_FROM_STREAM)
         if len(data) > MOST_FROM_STREAM:
@@ -259,15 +285,17 @@ def _open_zip(name: str, file: BinaryIO, head: bytes, size: int | None) -> Itera
         _check_directory(file, size)
         with zipfile.ZipFile(file) as archive:
             budget = _Budget(most_unpacked(size))
-            for count, entry in enumerate(archive.infolist()):
+            for entry in archive.infolist():
                 inner = _inner(name, entry.filename)
-                if count >= MOST_FILES:
+                if not outer.files.add():
                     yield OpenFile(inner, name, None, _TOO_MANY)
                     return
                 if budget.left < 0:  # each further entry could cost as much again
                     yield OpenFile(inner, name, None, f"and what follows is not read: {_UNPACKS_TOO_FAR}")
                     return
-                yield from _open_entry(inner, name, archive, entry, budget)
+                yield from _open_entry(OpenFile(inner, name, None), archive, entry, budget, outer)
+                if outer.files.are_too_many:
+                    return
     except FAILURES as error:
         yield OpenFile(name, name, None, f"can't be read: {file_trouble(error)}")
 
@@ -284,21 +312,23 @@ class _Budget:
             raise EvidenceError(_UNPACKS_TOO_FAR)
 
 
-def _open_entry(inner: str, name: str, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, budget: _Budget) -> Iterator[OpenFile]:
+def _open_entry(
+    shown_as: OpenFile, archive: zipfile.ZipFile, entry: zipfile.ZipInfo, budget: _Budget, outer: _Within
+) -> Iterator[OpenFile]:
     if entry.filename.endswith("/"):  # `is_dir` fails on an empty name
         return
     if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG):
-        yield OpenFile(inner, name, None, _NO_FILE)
+        yield attrs.evolve(shown_as, trouble=_NO_FILE)
         return
     if entry.flag_bits & _ENCRYPTED:
-        yield OpenFile(inner, name, None, "is encrypted")
+        yield attrs.evolve(shown_as, trouble="is encrypted")
         return
     try:
         with archive.open(entry) as content:
-            counted_content = _opened(b"", cast("BinaryIO", content), budget.spend)
-            yield from _open_stream(inner, name, cast("BinaryIO", counted_content), _SIZE_IN_ARCHIVE, _ignore, in_archive=True)
+            counted_content = cast("BinaryIO", _opened(b"", cast("BinaryIO", content), budget.spend))
+            yield from _open_stream(shown_as.name, shown_as.bundle, counted_content, _SIZE_IN_ARCHIVE, outer.archive)
     except FAILURES as error:
-        yield OpenFile(inner, name, None, f"can't be unpacked: {shown(file_trouble(error))}")
+        yield attrs.evolve(shown_as, trouble=f"can't be unpacked: {shown(file_trouble(error))}")
 
 
 def _check_directory(file: BinaryIO, size: int) -> None:

@@ -47,6 +47,23 @@ def _(world):
     return True
 
 
+@mutation("log-other-variables")
+def _(world):
+    """The cooldown or the limit of ENIs was changed since the node started."""
+    here = world.chance.choice(world.cluster.nodes)
+    name, settings = f"{here.name}/ipamd.log", world.cluster.settings
+    cooling = "IP 10.0.0.9 entering cooldown period of {}s (available after 2025-01-01T00:00:30Z)"
+    other = (
+        f"Using MAX_ENI {max(settings.max_eni, 0) + 1}"
+        if world.chance.random() < 0.5
+        else cooling.format(settings.ip_cooldown_period_s + 1)
+    )
+    same = cooling.format(settings.ip_cooldown_period_s)
+    world.healthy[name] = _written(world, here, [same])
+    world.made[name] = _written(world, here, [same, other])
+    return True
+
+
 for _rule, _messages in TROUBLES.items():
     mutation(_rule)(_tell(_messages))
 

@@ -250,9 +250,9 @@ def _(world):
     return _surplus(world, world.chance.randint(300, 5_000))
 
 
-@mutation("warm-pool-explained")
+@mutation("warm-pool-explained", "all-free-cool")
 def _(world):
-    """A surplus that is to be given back any time."""
+    """A surplus that is to be given back any time. All of it can cool."""
     return _surplus(world, world.chance.randint(0, 299))
 
 
