@@ -41,9 +41,9 @@ def cluster(*nodes, subnets=None):
 
 
 def test_alike_nodes_with_other_limits_of_kubelets_are_told_apart():
-    nodes = [node(1, max_pods=None, new_pods_per_core=4), node(2, max_pods=None, new_max_pods=9), node(3, max_pods=None)]
-    (group,) = plan_present(cluster(*nodes)).groups
-    assert group.max_pods == (8, 9, 29)
+    limits = [{"new_pods_per_core": 4}, {"new_pods_per_core": 4, "new_max_pods": 7}, {"new_max_pods": 9}, {}]
+    (group,) = plan_present(cluster(*(node(number, max_pods=None, **each) for number, each in enumerate(limits)))).groups
+    assert group.max_pods == (7, 8, 9, 29)
 
 
 # --- subnets -------------------------------------------------------------------------------------------------------------
