@@ -1,11 +1,11 @@
 """The bounds of the pools' arguments, and the errors that both twins raise.
 
-`bounded` and `hold` raise; each function below them returns an error for the twin to raise.
+`bounded`, `offset_buffer` and `hold` raise; each function below them returns an error for the twin to raise.
 """
 
 import operator
 import reprlib
-from typing import SupportsIndex
+from typing import TYPE_CHECKING, SupportsIndex
 
 from vpcipam.errors import (
     AlreadyAllocated,
@@ -24,6 +24,9 @@ from vpcipam.errors import (
     UnknownKey,
 )
 
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
 CAPACITY_MAX = 2**32
 ADDRESS_MAX = 2**128 - 1
 BLOCK_SIZE_MAX = 2**48
@@ -31,6 +34,7 @@ GROUP_MAX = 2**31 - 1
 SEED_MAX = 2**64 - 1
 TIME_MAX_NS = 2**62 - 1
 UNTIL_MAX_NS = 2 * TIME_MAX_NS  # the latest end of a cooldown; it fits a signed 64-bit integer
+OFFSET_BYTES = 4  # of an offset in a buffer
 RUN_LENGTHS = (2, 4, 8, 16, 32, 64)
 PLACEMENTS = ("lowest", "packed", "spread", "random")
 
@@ -51,6 +55,20 @@ def bounded(name: str, value: SupportsIndex, low: int, high: int) -> int:
     if not low <= number <= high:
         raise out_of_range(name, number, low, high)
     return number
+
+
+def offset_buffer(buffer: "Buffer", *, written: bool) -> memoryview:
+    """Return a view of a buffer of offsets; refuse it unless it is a contiguous, non-empty row of uint32, and writable if `written`."""
+    view = memoryview(buffer)
+    if view.format.removeprefix("@") not in {"I", "L"} or view.itemsize != OFFSET_BYTES:
+        raise InvalidArgument(f"buffer must have uint32 items, like array('I'), got format {view.format!r} with {view.itemsize} bytes each")
+    if view.ndim != 1 or not view.c_contiguous:
+        raise InvalidArgument(f"buffer must be contiguous and have one dimension, got shape {view.shape} and strides {view.strides}")
+    if not view.nbytes:
+        raise InvalidArgument("buffer must have at least one item, got none")
+    if written and view.readonly:
+        raise InvalidArgument("buffer must be writable, got one that is read-only")
+    return view
 
 
 def hold(invariant: int, holds: bool) -> None:  # noqa: FBT001 - called like an assert
@@ -84,6 +102,11 @@ def offsets_exhausted(capacity: int) -> PoolExhausted:
     return PoolExhausted(f"all {capacity} offsets are allocated: release one first")
 
 
+def too_few_offsets(count: int, free_count: int, capacity: int) -> PoolExhausted:
+    """Return the error for a pool with fewer free offsets than a call wants."""
+    return PoolExhausted(f"{count} offsets are wanted, and {free_count} of {capacity} are free: release some first, or allocate fewer")
+
+
 def no_free_run(length: int, free_count: int) -> NoFreeRun:
     """Return the error for a pool without a free aligned run."""
     return NoFreeRun(f"no aligned run of {length} is free, only {free_count} single offsets: release a whole run first")
@@ -102,6 +125,11 @@ def run_already_allocated(offset: int, length: int, taken: int) -> AlreadyAlloca
 def not_allocated(offset: int) -> NotAllocated:
     """Return the error for an offset that is free."""
     return NotAllocated(f"offset {offset} is already free: it was never allocated, or it was released before")
+
+
+def one_not_allocated(offset: int, index: int) -> NotAllocated:
+    """Return the error for an offset among several, at an index, that is free or comes a second time."""
+    return NotAllocated(f"offset {offset}, at index {index}, is already free or comes twice: nothing was released")
 
 
 def run_not_allocated(offset: int, length: int, free: int) -> NotAllocated:

@@ -1,6 +1,7 @@
 """The pools as their documentation describes them: sets, dicts, full scans. The agreement tests compare both twins with them."""
 
 import operator
+from array import array
 from itertools import pairwise
 
 from vpcipam.errors import (
@@ -74,6 +75,19 @@ class NaiveBitmapPool:
         self.allocated.add(offset)
         return offset
 
+    def allocate_or_none(self, start=0):
+        start = within(start, 0, self.capacity - 1)
+        return self.allocate(start) if self.free_count else None
+
+    def allocate_many(self, count, start=0):
+        count, start = within(count, 0, 2**32), within(start, 0, self.capacity - 1)
+        if count > self.free_count:
+            raise PoolExhausted
+        return [self.allocate(start) for _ in range(count)]
+
+    def allocate_into(self, buffer, start=0):
+        buffer[:] = array("I", self.allocate_many(len(buffer), start))
+
     def allocate_at(self, offset):
         offset = within(offset, 0, self.capacity - 1)
         if offset in self.allocated:
@@ -90,6 +104,10 @@ class NaiveBitmapPool:
         self.allocated |= set(range(offset, offset + length))
         return offset
 
+    def allocate_run_or_none(self, length, start=0):
+        length, start = self.run_length(length), within(start, 0, self.capacity - 1)
+        return self.allocate_run(length, start) if self.free_runs(length) else None
+
     def allocate_run_at(self, offset, length):
         run = self.run(offset, length)
         if run & self.allocated:
@@ -101,6 +119,14 @@ class NaiveBitmapPool:
         if offset not in self.allocated:
             raise NotAllocated
         self.allocated.remove(offset)
+
+    def release_many(self, offsets):
+        offsets = [within(offset, 0, self.capacity - 1) for offset in offsets]
+        if len(set(offsets)) < len(offsets) or not self.allocated.issuperset(offsets):
+            raise NotAllocated
+        self.allocated -= set(offsets)
+
+    release_from = release_many
 
     def release_run(self, offset, length):
         run = self.run(offset, length)

@@ -1,5 +1,6 @@
 """BitmapPool: naive model, plain and compiled twin side by side, with random programs and all short ones."""
 
+from array import array
 from itertools import product
 
 import hypothesis.strategies as st
@@ -20,6 +21,13 @@ wrong = st.sampled_from([*WRONG_TYPES, *EVERYWHERE_OUT_OF_RANGE, 2**32, 2**64, T
 
 def side_by_side(capacity):
     return SideBySide(NaiveBitmapPool(capacity), [twin.BitmapPool(capacity) for twin in twins()])
+
+
+def into_buffer(pool, count, start):
+    """Allocate into a buffer of twice as many items, and return its items: only the middle may change."""
+    items = array("I", [7]) * (2 * count)
+    pool.allocate_into(memoryview(items)[count // 2 : count // 2 + count], start)
+    return items
 
 
 class BitmapAgreement(RuleBasedStateMachine):
@@ -47,6 +55,41 @@ class BitmapAgreement(RuleBasedStateMachine):
     @rule()
     def allocate_lowest(self):
         self.sides.call("allocate")
+
+    @rule(start=offsets)
+    def allocate_or_none(self, start):
+        self.sides.call("allocate_or_none", start)
+
+    @rule(count=offsets, all_but=st.one_of(st.none(), st.integers(-1, 70)), start=st.one_of(st.just(0), offsets), in_buffer=st.booleans())
+    def allocate_many(self, count, all_but, start, in_buffer):
+        if all_but is not None:
+            count = max(0, self.sides.naive.free_count - all_but)
+        if in_buffer and count:
+            self.sides.call(lambda pool: into_buffer(pool, count, start))
+        else:
+            self.sides.call("allocate_many", count, start)
+
+    @rule(
+        taken=st.lists(st.tuples(offsets, st.integers(1, 70)), min_size=1, max_size=4),
+        others=st.lists(offsets, max_size=2),
+        backwards=st.booleans(),
+        in_buffer=st.booleans(),
+    )
+    def release_many(self, taken, others, backwards, in_buffer):
+        """Release allocated offsets that follow each other, mostly, and now and then another one in between."""
+        allocated = list(self.sides.naive)
+        chosen = list(dict.fromkeys(offset for place, count in taken for offset in allocated[place : place + count]))
+        for place, other in enumerate(others):
+            chosen.insert(place * 40, other)
+        chosen = chosen[::-1] if backwards else chosen
+        if in_buffer and chosen:
+            self.sides.call("release_from", array("I", chosen))
+        else:
+            self.sides.call("release_many", chosen)
+
+    @rule(length=lengths, start=st.one_of(st.just(0), offsets))
+    def allocate_run_or_none(self, length, start):
+        self.sides.call("allocate_run_or_none", length, start)
 
     @rule(offset=offsets)
     def allocate_at(self, offset):
@@ -81,13 +124,26 @@ class BitmapAgreement(RuleBasedStateMachine):
         self.sides.call("free_counts", length)
 
     @rule(
-        name=st.sampled_from(("allocate", "allocate_at", "release", "is_allocated", "allocate_run", "free_run_count", "free_counts")),
+        name=st.sampled_from(
+            (
+                *("allocate", "allocate_or_none", "allocate_many", "allocate_at", "release", "is_allocated"),
+                *("allocate_run", "allocate_run_or_none", "free_run_count", "free_counts"),
+            )
+        ),
         value=wrong,
     )
     def one_wrong_argument(self, name, value):
         self.sides.call(name, value)
 
-    @rule(name=st.sampled_from(("allocate_run", "allocate_run_at", "release_run")), first=wrong, second=wrong)
+    @rule(values=st.lists(st.one_of(wrong, offsets), max_size=3))
+    def release_many_with_wrong_offsets(self, values):
+        self.sides.call("release_many", values)
+
+    @rule(
+        name=st.sampled_from(("allocate_run", "allocate_run_or_none", "allocate_many", "allocate_run_at", "release_run")),
+        first=wrong,
+        second=wrong,
+    )
     def two_wrong_arguments(self, name, first, second):
         self.sides.call(name, first, second)
         self.sides.call(name, 2, second)
@@ -112,7 +168,9 @@ def calls(capacity):
     runs = [(offset, length) for length in (2, 4) for offset in range(0, capacity, length)]
     return [
         *[("allocate", start) for start in range(capacity)],
+        *[("allocate_many", count, count % capacity) for count in range(2, capacity + 1)],
         *[("allocate_at", offset) for offset in range(capacity)],
+        *[("release_many", (first, second)) for first in range(capacity) for second in (0, capacity - 1)],
         *[("release", offset) for offset in range(capacity)],
         *[("allocate_run", length, offset) for offset, length in runs],
         *[("allocate_run_at", *run) for run in runs],

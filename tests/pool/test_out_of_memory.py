@@ -5,6 +5,7 @@ The compiled pools take their own memory from the interpreter's raw allocator to
 
 import gc
 import itertools
+from array import array
 
 import pytest
 
@@ -49,11 +50,15 @@ OFFSETS_CALLS = {
     "allocate": lambda pool: pool.allocate(),
     "allocate an int that is kept": lambda pool: pool.allocate(1000),
     "allocate an int that is not kept": lambda pool: pool.allocate(66_000),
+    "allocate_many": lambda pool: pool.allocate_many(40, 65_520),
+    "allocate_into": lambda pool: pool.allocate_into(array("I", bytes(160)), 65_520),
     "allocate_at": lambda pool: pool.allocate_at(1000),
     "allocate_run": lambda pool: pool.allocate_run(16, 1000),
     "allocate_run of a new length": lambda pool: pool.allocate_run(64, 1000),
     "allocate_run_at": lambda pool: pool.allocate_run_at(1024, 16),
     "release": lambda pool: pool.release(500),
+    "release_many": lambda pool: pool.release_many([500, 3100, 520, 3101]),
+    "release_from": lambda pool: pool.release_from(array("I", [500, 3100, 520, 3101])),
     "release_run": lambda pool: pool.release_run(512, 16),
     "free_run_count": lambda pool: pool.free_run_count(32),
     "free_counts": lambda pool: pool.free_counts(64),

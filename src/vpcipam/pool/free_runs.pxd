@@ -6,7 +6,19 @@ All functions are inline C without Python objects. A function that can fail retu
 
 from libc.stdint cimport int64_t, uint64_t
 
-from vpcipam.pool.free_tree cimport FreeTree, run_mask, tree_bits, tree_free, tree_release, tree_is_valid, tree_init, tree_take
+from vpcipam.pool.free_tree cimport (
+    FreeTree,
+    bit_count,
+    run_mask,
+    tree_bits,
+    tree_free,
+    tree_init,
+    tree_is_valid,
+    tree_release,
+    tree_release_bits,
+    tree_take,
+    tree_take_bits,
+)
 
 cdef enum:
     RUN_KINDS = 6  # runs of 2, 4, 8, 16, 32, 64 offsets: kind k has 2 << k
@@ -70,6 +82,52 @@ cdef inline void runs_release(Runs* kinds, const FreeTree* offsets, int64_t offs
             if units > 1 or tree_bits(offsets, unit * size, size) == run_mask(size):
                 tree_release(&runs.tree, unit, units)
                 runs.count += units
+
+
+cdef inline uint64_t even_bits(uint64_t word) noexcept nogil:
+    """Move the bits 0, 2, 4 … 62 of a word together, to 0 … 31."""
+    word &= <uint64_t>0x5555555555555555
+    word = (word | word >> 1) & <uint64_t>0x3333333333333333
+    word = (word | word >> 2) & <uint64_t>0x0F0F0F0F0F0F0F0F
+    word = (word | word >> 4) & <uint64_t>0x00FF00FF00FF00FF
+    word = (word | word >> 8) & <uint64_t>0x0000FFFF0000FFFF
+    return (word | word >> 16) & <uint64_t>0x00000000FFFFFFFF
+
+
+# The next two handle any offsets of a word at once. A run of a kind consists of two runs of the kind before, so that one step leads from
+# the bits of one kind to those of the next.
+
+cdef inline void runs_take_bits(Runs* kinds, int64_t place, uint64_t mask) noexcept nogil:
+    """Update the summaries after the offsets of a mask, all in one word, were allocated."""
+    cdef Runs* runs
+    cdef int kind
+    cdef int64_t unit
+    cdef uint64_t lost
+    for kind in range(RUN_KINDS):
+        runs = &kinds[kind]
+        mask = even_bits(mask | mask >> 1)
+        unit = place << 5 >> kind
+        lost = mask & tree_bits(&runs.tree, unit, 32 >> kind)
+        if lost:
+            tree_take_bits(&runs.tree, unit >> 6, lost << (unit & 63))
+            runs.count -= bit_count(lost)
+
+
+cdef inline void runs_release_bits(Runs* kinds, const FreeTree* offsets, int64_t place) noexcept nogil:
+    """Update the summaries after offsets of one word were released and their bits are set."""
+    cdef Runs* runs
+    cdef int kind
+    cdef int64_t unit
+    cdef uint64_t whole = offsets.level[0][place]
+    cdef uint64_t gained
+    for kind in range(RUN_KINDS):
+        runs = &kinds[kind]
+        whole = even_bits(whole & whole >> 1)
+        unit = place << 5 >> kind
+        gained = whole & ~tree_bits(&runs.tree, unit, 32 >> kind)
+        if runs.built and gained:
+            tree_release_bits(&runs.tree, unit >> 6, gained << (unit & 63))
+            runs.count += bit_count(gained)
 
 
 cdef inline bint runs_are_valid(const Runs* runs, int kind, const FreeTree* offsets, int64_t capacity) noexcept nogil:

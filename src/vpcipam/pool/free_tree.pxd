@@ -4,7 +4,7 @@ Level 0 has the bits, in 64-bit words. A bit of each level above tells whether a
 single word. All functions are inline C without Python objects. A function that can fail returns False.
 """
 
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from vpcipam.pool.memory cimport free, malloc
@@ -36,6 +36,15 @@ ctypedef struct FreeTree:
 cdef inline uint64_t run_mask(int64_t length) noexcept nogil:
     """Return the lowest `length` bits, 1 … 64."""
     return ~<uint64_t>0 >> (64 - length)
+
+
+cdef inline int bit_count(uint64_t word) noexcept nogil:
+    """Return how many bits are set. C compilers recognise this loop and use the processor's instruction."""
+    cdef int count = 0
+    while word:
+        word &= word - 1
+        count += 1
+    return count
 
 
 cdef inline bint tree_init(FreeTree* tree, int64_t size) noexcept nogil:
@@ -149,32 +158,56 @@ cdef inline uint64_t tree_bits(const FreeTree* tree, int64_t first, int64_t leng
     return tree.level[0][first >> 6] >> (first & 63) & run_mask(length)
 
 
-cdef inline void tree_take(FreeTree* tree, int64_t first, int64_t length) noexcept nogil:
-    """Clear bits, which must lie in one word."""
-    cdef uint64_t mask = run_mask(length) << (first & 63)
+cdef inline int64_t tree_list(const FreeTree* tree, int64_t start, uint32_t* indices, int64_t count) noexcept nogil:
+    """Write the lowest free indices at or above `start`, at most `count`, ascending; return how many. The size is at most 2**32."""
+    cdef int64_t listed = 0
+    cdef int64_t index = tree_find(tree, start)
+    cdef uint64_t word
+    while index >= 0 and listed < count:
+        word = tree.level[0][index >> 6] >> (index & 63) << (index & 63)
+        index &= ~<int64_t>63
+        while word and listed < count:
+            indices[listed] = <uint32_t>(index | lowest_bit(word))
+            listed += 1
+            word &= word - 1
+        index = tree_find(tree, index + 64)
+    return listed
+
+
+cdef inline void tree_take_bits(FreeTree* tree, int64_t place, uint64_t mask) noexcept nogil:
+    """Clear bits of one word of level 0."""
     cdef int depth = 0
     while depth < tree.level_count:
-        first >>= 6
-        tree.level[depth][first] &= ~mask
-        if tree.level[depth][first]:
+        tree.level[depth][place] &= ~mask
+        if tree.level[depth][place]:
             return
-        mask = <uint64_t>1 << (first & 63)
+        mask = <uint64_t>1 << (place & 63)
+        place >>= 6
+        depth += 1
+
+
+cdef inline void tree_take(FreeTree* tree, int64_t first, int64_t length) noexcept nogil:
+    """Clear bits, which must lie in one word."""
+    tree_take_bits(tree, first >> 6, run_mask(length) << (first & 63))
+
+
+cdef inline void tree_release_bits(FreeTree* tree, int64_t place, uint64_t mask) noexcept nogil:
+    """Set bits of one word of level 0."""
+    cdef uint64_t before
+    cdef int depth = 0
+    while depth < tree.level_count:
+        before = tree.level[depth][place]
+        tree.level[depth][place] = before | mask
+        if before:
+            return
+        mask = <uint64_t>1 << (place & 63)
+        place >>= 6
         depth += 1
 
 
 cdef inline void tree_release(FreeTree* tree, int64_t first, int64_t length) noexcept nogil:
     """Set bits, which must lie in one word."""
-    cdef uint64_t mask = run_mask(length) << (first & 63)
-    cdef uint64_t before
-    cdef int depth = 0
-    while depth < tree.level_count:
-        first >>= 6
-        before = tree.level[depth][first]
-        tree.level[depth][first] = before | mask
-        if before:
-            return
-        mask = <uint64_t>1 << (first & 63)
-        depth += 1
+    tree_release_bits(tree, first >> 6, run_mask(length) << (first & 63))
 
 
 cdef inline bint tree_grow(FreeTree* tree, int64_t size) noexcept nogil:

@@ -1,11 +1,14 @@
 """The plain twin of BitmapPool: the readable reference. `_pool.pyx` is the fast twin."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from operator import index
-from typing import NoReturn, SupportsIndex, final
+from typing import TYPE_CHECKING, NoReturn, SupportsIndex, final
 
 from vpcipam import _pool_refusals as refuse
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 _WORD_BITS = 64
 _WORD_FULL = 2**64 - 1
@@ -129,6 +132,8 @@ class BitmapPool:
     >>> pool.release(0)
     >>> list(pool)
     [4, 5, 6, 7, 10]
+    >>> pool.allocate_many(5)
+    [0, 1, 2, 3, 8]
     """
 
     __slots__ = ("__weakref__", "_allocated_count", "_capacity", "_free", "_runs")
@@ -168,14 +173,76 @@ class BitmapPool:
 
         Complexity: O(log64 capacity).
         """
+        offset = self.allocate_or_none(start)
+        if offset is None:
+            raise refuse.offsets_exhausted(self._capacity)
+        return offset
+
+    def allocate_or_none(self, start: SupportsIndex = 0) -> int | None:
+        """Do as `allocate`, but return None if no offset is free.
+
+        On the compiled twin, this takes a tenth of the time of a PoolExhausted.
+
+        Raises:
+            OutOfRange: `start` is not 0 … capacity-1.
+
+        Complexity: O(log64 capacity).
+        """
         first = self._checked("start", start)
         offset = self._free.find(first)
         if offset is None:
             offset = self._free.find(0)
-        if offset is None:
-            raise refuse.offsets_exhausted(self._capacity)
-        self._take(offset, 1)
+        if offset is not None:
+            self._take(offset, 1)
         return offset
+
+    def allocate_many(self, count: SupportsIndex, start: SupportsIndex = 0) -> list[int]:
+        """Allocate and return as many offsets, all or nothing: those that `count` calls of `allocate` would return, in that order.
+
+        Args:
+            count: 0 … 2**32.
+            start: 0 … capacity-1.
+
+        Raises:
+            OutOfRange: an argument is outside its bounds.
+            PoolExhausted: fewer than `count` offsets are free.
+
+        Complexity: O(count + words of 64 offsets that it takes from · log64 capacity).
+        """
+        wanted = refuse.bounded("count", count, 0, refuse.CAPACITY_MAX)
+        first = self._checked("start", start)
+        self._check_free_count(wanted)
+        return [self.allocate(first) for _ in range(wanted)]
+
+    def allocate_into(self, buffer: "Buffer", start: SupportsIndex = 0) -> None:
+        """Fill a buffer of uint32 with the offsets that `allocate_many` would return, all or nothing.
+
+        The compiled twin makes no int for any of them, so this takes half the time of `allocate_many`.
+
+        Args:
+            buffer: contiguous and writable, of one dimension and at least one item, such as `array("I", …)` or a numpy array of `uint32`.
+            start: 0 … capacity-1.
+
+        Raises:
+            TypeError: `buffer` is no buffer.
+            InvalidArgument: it is not one of those.
+            OutOfRange: `start` is outside its bounds.
+            PoolExhausted: fewer offsets are free than the buffer has items.
+
+        Complexity: as for `allocate_many`.
+
+        >>> from array import array
+        >>> pool, offsets = BitmapPool(20), array("I", [0] * 3)
+        >>> pool.allocate_into(offsets, start=18)
+        >>> offsets
+        array('I', [18, 19, 0])
+        >>> pool.release_from(offsets)
+        """
+        view = refuse.offset_buffer(buffer, written=True)
+        first = self._checked("start", start)
+        self._check_free_count(len(view))
+        for place in range(len(view)):
+            view[place] = self.allocate(first)
 
     def allocate_at(self, offset: SupportsIndex, /) -> None:
         """Allocate this offset.
@@ -203,6 +270,20 @@ class BitmapPool:
 
         Complexity: O(log64 capacity); the first use of a length costs O(capacity).
         """
+        offset = self.allocate_run_or_none(length, start)
+        if offset is None:
+            raise refuse.no_free_run(index(length), self.free_count)
+        return offset
+
+    def allocate_run_or_none(self, length: SupportsIndex, start: SupportsIndex = 0) -> int | None:
+        """Do as `allocate_run`, but return None if no run is free.
+
+        Raises:
+            InvalidArgument: `length` is not 2, 4, 8, 16, 32 or 64.
+            OutOfRange: `start` is not 0 … capacity-1.
+
+        Complexity: as for `allocate_run`.
+        """
         size = self._checked_length(length)
         first = self._checked("start", start)
         runs = self._runs_of(size)
@@ -210,7 +291,7 @@ class BitmapPool:
         if unit is None:
             unit = runs.tree.find(0)
         if unit is None:
-            raise refuse.no_free_run(size, self.free_count)
+            return None
         self._take(unit * size, size)
         return unit * size
 
@@ -243,6 +324,33 @@ class BitmapPool:
         if self._free.bits(place, 1):
             raise refuse.not_allocated(place)
         self._release(place, 1)
+
+    def release_many(self, offsets: Iterable[SupportsIndex]) -> None:
+        """Release these offsets, all or nothing.
+
+        Raises:
+            OutOfRange: one is not 0 … capacity-1. The message names the first such offset and its index.
+            NotAllocated: one is free or comes twice. The message names the first offset that single calls would have refused.
+
+        Complexity: O(offsets · log64 capacity); offsets of the same 64-bit word that follow each other count as one.
+        """
+        self._release_all([self._checked(f"offsets[{place}]", offset) for place, offset in enumerate(list(offsets))])
+
+    def release_from(self, buffer: "Buffer") -> None:
+        """Release the offsets in a buffer of uint32, all or nothing.
+
+        Args:
+            buffer: as for `allocate_into`; it can be read-only.
+
+        Raises:
+            TypeError: `buffer` is no buffer.
+            InvalidArgument: it is not one of those.
+            OutOfRange, NotAllocated: as for `release_many`.
+
+        Complexity: as for `release_many`.
+        """
+        view = refuse.offset_buffer(buffer, written=False)
+        self._release_all([self._checked(f"buffer[{place}]", offset) for place, offset in enumerate(view.tolist())])
 
     def release_run(self, offset: SupportsIndex, length: SupportsIndex) -> None:
         """Release the run that starts at this offset, all of it or nothing, even if its offsets were allocated one by one.
@@ -342,6 +450,18 @@ class BitmapPool:
         if length not in self._runs:
             self._runs[length] = _Runs(length, self._free, self._capacity)
         return self._runs[length]
+
+    def _check_free_count(self, wanted: int) -> None:
+        if wanted > self.free_count:
+            raise refuse.too_few_offsets(wanted, self.free_count, self._capacity)
+
+    def _release_all(self, offsets: Sequence[int]) -> None:
+        for place, offset in enumerate(offsets):
+            if self._free.bits(offset, 1):
+                for released in offsets[:place]:
+                    self._take(released, 1)
+                raise refuse.one_not_allocated(offset, place)
+            self._release(offset, 1)
 
     def _take(self, offset: int, length: int) -> None:
         self._free.take(offset, length)
