@@ -170,6 +170,14 @@ def addresses_exhausted(total_count: int, assigned_count: int) -> PoolExhausted:
     )
 
 
+def too_few_addresses(key: object, index: int, new_count: int, free_count: int, total_count: int) -> PoolExhausted:
+    """Return the error for more new keys than free addresses; the key at `index` is the first without one."""
+    return PoolExhausted(
+        f"{new_count} keys need an address, and {free_count} of {total_count} can be assigned: key {_key_repr.repr(key)} at index {index} "
+        "would get none, so nothing was assigned; add a block, or try again after a cooldown"
+    )
+
+
 def key_holds_another(key: object, held: int, wanted: int) -> AlreadyAssigned:
     """Return the error for a key that has another address than the wanted one."""
     return AlreadyAssigned(f"key {_key_repr.repr(key)} has address {held}, not {wanted}: unassign it first")

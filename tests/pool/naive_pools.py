@@ -306,6 +306,15 @@ class NaiveAddressPool:
         self.held[key] = address
         return address
 
+    def assign_many(self, keys, now_ns):
+        keys, now_ns = list(keys), within(now_ns, 0, TIME_MAX)
+        before = dict(self.held), self.cooling, self.random.state
+        try:
+            return [self.assign(key, now_ns) for key in keys]
+        except PoolExhausted:
+            self.held, self.cooling, self.random.state = before
+            raise
+
     def assign_at(self, key, address, now_ns):
         address = within(address, 0, ADDRESS_MAX)
         now_ns = within(now_ns, 0, TIME_MAX)

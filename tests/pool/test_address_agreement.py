@@ -112,8 +112,16 @@ class AddressAgreement(RuleBasedStateMachine):
     def assign(self, key):
         self.sides.call("assign", key, now_ns=self.now_ns)
 
+    @rule(several=st.lists(keys, max_size=6), count=st.integers(0, 70))
+    def assign_many(self, several, count):
+        self.sides.call("assign_many", [*several, *(("many", number) for number in range(count)), *several], self.now_ns)
+
+    @rule(several=st.lists(st.one_of(keys, st.just([])), max_size=3), now_ns=st.one_of(st.just(0), wrong))
+    def assign_many_with_wrong_arguments(self, several, now_ns):
+        self.sides.call("assign_many", several, now_ns)
+
     @rule(count=st.integers(1, 70))
-    def assign_many(self, count):
+    def assign_one_by_one(self, count):
         for number in range(count):
             self.sides.call("assign", ("many", number), self.now_ns)
 
@@ -233,6 +241,7 @@ TestAddressAgreement = AddressAgreement.TestCase
 TINY_CALLS = (
     *[("assign", key, now_ns) for key in "ab" for now_ns in (0, 2)],
     *[("unassign", key, now_ns) for key in "ab" for now_ns in (0, 1)],
+    *[("assign_many", several, 1) for several in ("ab", "bcd", "bb")],
     *[("assign_at", "a", address, 1) for address in (4, 5, 6)],
     ("revoke", "a"),
     ("cool_at", 5, 2),

@@ -29,6 +29,8 @@ CALLS = {
     "close_block": lambda pool: pool.close_block(BASE),
     "assign": lambda pool: pool.assign("new", 10),
     "assign after a cooldown": lambda pool: pool.assign("new", LATE),
+    "assign_many": lambda pool: pool.assign_many(["new", "k3", *map(str, range(90)), "new"], 10),
+    "assign_many after a cooldown": lambda pool: pool.assign_many(["new", *range(90)], LATE),
     "assign_entry": lambda pool: pool.assign_entry("new", LATE, ("note",)),
     "assign_at far": lambda pool: pool.assign_at("new", BASE + 3500, 10),
     "assign_at near": lambda pool: pool.assign_at("new", BASE + 100, LATE),

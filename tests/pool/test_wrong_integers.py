@@ -16,6 +16,7 @@ GOOD = {
     "add_block": {"base": 200, "size": 8, "group": 1},
     "assign": {"key": "new", "now_ns": 20},
     "assign_at": {"key": "new", "address": 105, "now_ns": 20},
+    "assign_many": {"keys": ("new", "newer"), "now_ns": 20},
     "assign_entry": {"key": "new", "now_ns": 20},
     "block_assigned_count": {"base": 100},
     "block_cooling_count": {"base": 100, "now_ns": 5},

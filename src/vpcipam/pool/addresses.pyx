@@ -92,6 +92,13 @@ ctypedef struct UsedPlace:
     int32_t place
 
 
+ctypedef struct Wanted:  # one of several keys that want an address
+    Py_hash_t key_hash
+    Py_ssize_t first  # the index of the first key that equals this one, if neither had an address; else its own index
+    int32_t place
+    bint is_new
+
+
 cdef enum Comparison:
     DIFFERENT
     EQUAL
@@ -135,6 +142,22 @@ cdef inline void put_in_tuple(PyObject* items, Py_ssize_t index, object item) no
     Py_INCREF(item)
     PyTuple_SET_ITEM(items, index, <PyObject*>item)
     decref(<PyObject*>None)
+
+
+cdef int is_first(KeyTable* seen, list keys, Wanted* found, Py_ssize_t each) except -1:
+    """Tell whether no key before this one equals it. If not, set its `first`. Comparing keys runs their code."""
+    cdef uint32_t mark = mark_of(found[each].key_hash)
+    cdef size_t slot = mark >> seen.shift
+    cdef int32_t other
+    while seen.slots[slot].place != NONE:
+        other = seen.slots[slot].place
+        if found[other].key_hash == found[each].key_hash and PyObject_RichCompareBool(keys[other], keys[each], Py_EQ):
+            found[each].first = other
+            return False
+        slot = (slot + 1) & seen.mask
+    seen.slots[slot].place = <int32_t>each
+    seen.slots[slot].mark = mark
+    return True
 
 
 cdef int extend_with_none(list items, int64_t count) except -1:
@@ -401,6 +424,25 @@ cdef class AddressPool:
         """Assign an address to a key and return it. If the key already has one, return that."""
         cdef bint is_new
         return <object>address_at(<PyObject*>self._held, self._assign(key, bounded("now_ns", now_ns, 0, TIME_MAX_NS), &is_new, False))
+
+    def assign_many(self, keys, now_ns):
+        """Assign an address to each of these keys, all or nothing, and return the addresses: those that calls of `assign` would return."""
+        cdef int64_t now = bounded("now_ns", now_ns, 0, TIME_MAX_NS)
+        cdef list wanted = list(keys)
+        cdef list addresses = [None] * len(wanted)  # before the look-up: a new list can start the garbage collector
+        cdef Wanted* found = <Wanted*>malloc(len(wanted) * sizeof(Wanted))
+        cdef Py_ssize_t each
+        if found == NULL:
+            raise MemoryError
+        try:
+            # Look up and compare all keys before the first change, because both run code of keys, which can raise and change the pool.
+            self._check_assignable(wanted, found, self._look_up(wanted, found), now)
+            self._assign_wanted(wanted, found, now)
+            for each in range(len(wanted)):
+                put(<PyObject*>addresses, each, <object>address_at(<PyObject*>self._held, found[found[each].first].place))
+        finally:
+            free(found)
+        return addresses
 
     def assign_at(self, key, address, now_ns):
         """Assign this address to a key, even in a closed block. If the key already has it, change nothing."""
@@ -731,17 +773,108 @@ cdef class AddressPool:
         if is_new[0]:
             if self._open_count == 0 and not self._some_block_opens(now):
                 raise refuse.addresses_exhausted(self._total_count, self._assigned_count)
-            if self._ranks_stale:
-                self._compute_ranks()
-            self._ensure_slot(key_hash)
-            place = self._reuse_expired(now)
-            if place == NONE:
-                self._expire(now)
-                place = self._lowest_place(self._choose())
-                self._add_key(place, key, key_hash)
-            else:
-                self._record_key(place, key, key_hash)
+            place = self._assign_new(key, key_hash, now)
         return place
+
+    cdef inline int32_t _assign_new(self, object key, Py_hash_t key_hash, int64_t now) except -1:
+        """Assign an address to the key that `_find` has just looked for, and return its place. There must be a free one at this time."""
+        cdef int32_t place
+        if self._ranks_stale:
+            self._compute_ranks()
+        self._ensure_slot(key_hash)
+        place = self._reuse_expired(now)
+        if place == NONE:
+            self._expire(now)
+            place = self._lowest_place(self._choose())
+            self._add_key(place, key, key_hash)
+        else:
+            self._record_key(place, key, key_hash)
+        return place
+
+    # Several keys at once
+
+    cdef int64_t _look_up(self, list keys, Wanted* found) except -1:
+        """Find the place of each key. Of keys without a place, find the first that equals each; return how many are such a first."""
+        cdef KeyTable seen  # the first of equal keys without a place
+        cdef size_t size = 16
+        cdef Py_ssize_t each
+        cdef int64_t new_count
+        cdef uint64_t changes
+        if len(keys) > PLACES_MAX:
+            raise MemoryError
+        while size < <size_t>len(keys) * 2:
+            size *= 2
+        for each in range(len(keys)):
+            found[each].key_hash = hash_of(keys[each])
+        seen.slots = NULL
+        try:
+            while True:
+                if not table_resize(&seen, size):
+                    raise MemoryError
+                changes = self._changes
+                new_count = 0
+                for each in range(len(keys)):
+                    found[each].first = each
+                    found[each].place = self._find(keys[each], found[each].key_hash)
+                    found[each].is_new = found[each].place == NONE and is_first(&seen, keys, found, each)
+                    new_count += found[each].is_new
+                if changes == self._changes:  # else a comparison has changed the pool: look again
+                    return new_count
+                free(seen.slots)
+                seen.slots = NULL
+        finally:
+            free(seen.slots)
+
+    cdef int _check_assignable(self, list keys, const Wanted* found, int64_t new_count, int64_t now) except -1:
+        """Refuse more new keys than there are addresses to assign."""
+        cdef int64_t count = self._assignable_count(now, new_count)
+        cdef int64_t left = count
+        cdef Py_ssize_t each = 0
+        if count >= new_count:
+            return 0
+        while left or not found[each].is_new:
+            left -= found[each].is_new
+            each += 1
+        raise refuse.too_few_addresses(keys[each], each, new_count, count, self._total_count)
+
+    cdef int64_t _assignable_count(self, int64_t now, int64_t enough) noexcept:
+        """Count the addresses that can be assigned at a time, or stop when there are `enough`. It ends no cooldown: the caller can raise."""
+        cdef int64_t count = 0
+        cdef int32_t rank = 0
+        cdef int32_t place = self._first_cooling
+        cdef const Block* block
+        while rank < self._block_count and count < enough:
+            block = &self._blocks[self._by_rank[rank]]
+            if block.open:
+                count += block.size - block.assigned_count - block.cooling_count
+            rank += 1
+        while count < enough and place != NONE and self._places[place].stamp.until_ns <= now:
+            if self._places[place].block != NONE and not self._blocks[self._places[place].block].closed:
+                count += 1
+            place = self._places[place].after
+        return count
+
+    cdef int _assign_wanted(self, list keys, Wanted* found, int64_t now) except -1:
+        """Assign addresses to the new keys. If memory runs out, take them back."""
+        cdef uint64_t random_state = self._random_state
+        cdef Py_ssize_t each = 0
+        cdef int32_t place
+        try:
+            while each < len(keys):
+                if found[each].is_new:
+                    self._found_slot = table_empty_slot(&self._table, mark_of(found[each].key_hash))
+                    found[each].place = self._assign_new(keys[each], found[each].key_hash, now)
+                each += 1
+        except MemoryError:
+            while each > 0:
+                each -= 1
+                if found[each].is_new:
+                    place = found[each].place
+                    self._remove_key(place, table_slot_of(&self._table, mark_of(found[each].key_hash), place))
+                    self._free_place(place)
+            self._random_state = random_state
+            raise
+        return 0
 
     cdef inline int32_t _find(self, object key, Py_hash_t key_hash) except -2:
         # Comparing runs the keys' own code. It can raise, so nothing may be half changed here. If it changes the pool, search again.

@@ -1,7 +1,7 @@
 """The plain twin of AddressPool: the readable reference. `addresses.pyx` is the fast twin."""
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from heapq import heappop, heappush
 from itertools import pairwise
 from threading import RLock
@@ -324,6 +324,37 @@ class AddressPool(Generic[K]):
         now = self._time(now_ns)
         key_hash = hash(key)
         return (self._find(key, key_hash) or self._assign_new(key, key_hash, now)).address
+
+    def assign_many(self, keys: Iterable[K], now_ns: SupportsIndex) -> list[int]:
+        """Assign an address to each of these keys, all or nothing, and return the addresses: those that calls of `assign` would return.
+
+        Equal keys get one address, and a key that has an address keeps it.
+
+        Raises:
+            OutOfRange: `now_ns` is outside its bounds.
+            PoolExhausted: more of the keys have no address than addresses are free in open blocks. The message names the first key without.
+
+        Complexity: O(keys) times that of `assign`, plus O(blocks).
+        """
+        now = self._time(now_ns)
+        wanted = list(keys)
+        numbers: dict[K, int] = {}  # of the different keys
+        places = [numbers.setdefault(key, len(numbers)) for key in wanted]
+        hashes = [hash(key) for key in numbers]
+        while True:
+            changes = self._changes
+            uses = [self._find(key, key_hash) for key, key_hash in zip(numbers, hashes, strict=True)]
+            if changes == self._changes:  # else a comparison has changed the pool: look again
+                break
+        new = [number for number, use in enumerate(uses) if use is None]
+        free_count = self._assignable_count(now)
+        if len(new) > free_count:
+            place = places.index(new[free_count])
+            raise refuse.too_few_addresses(wanted[place], place, len(new), free_count, self._total_count)
+        addresses = [
+            (use or self._assign_new(key, key_hash, now)).address for key, key_hash, use in zip(numbers, hashes, uses, strict=True)
+        ]
+        return [addresses[place] for place in places]
 
     def assign_at(self, key: K, address: SupportsIndex, now_ns: SupportsIndex) -> None:
         """Assign this address to a key, even in a closed block. If the key already has it, change nothing.
@@ -799,6 +830,14 @@ class AddressPool(Generic[K]):
             if block is not None and not block.closed:
                 return True
         return False
+
+    def _assignable_count(self, now_ns: int) -> int:
+        """Count the addresses that can be assigned at a time. It ends no cooldown: the caller can still raise."""
+        count = sum(block.size - len(block.used) for block in self._blocks.values() if not block.closed)
+        for until_ns, _, address in self._cooling:
+            block = self._uses[address].block
+            count += until_ns <= now_ns and block is not None and not block.closed
+        return count
 
     def _count_assigned(self, block: _Block, step: int) -> None:
         block.group.busy_count -= block.assigned_count > 0
