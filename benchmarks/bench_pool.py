@@ -5,6 +5,7 @@ import importlib
 import floors
 import pool_workloads
 import pytest
+import rivals
 
 import vpcipam.pool
 
@@ -66,3 +67,14 @@ def test_comparison_gives_a_timing_of_floor_and_workload():
     )
     assert floor.ratio == 1
     assert timing.name == "16 offsets, 50% in use"
+
+
+def test_rivals_do_the_same_jobs_round_after_round(steps):
+    capacity, many = (rivals.CAPACITY, rivals.MANY) if steps > 1000 else (640, 20)
+    by_job, missing = rivals.workloads(TWIN, 1, capacity, many)
+    for job, work in by_job.items():
+        assert work[0].name == "BitmapPool", job
+        for each in work:
+            each.run()
+            each.run()
+    assert sum(map(len, by_job.values())) >= 11, missing  # those of the standard library

@@ -12,11 +12,13 @@ from types import ModuleType
 import datastore_workloads
 import journal_workloads
 import pool_workloads
+import rivals
 from floors import Churn, Timing, compare, dict_floor, empty_loop, list_floor, pair_loop
 
 from vpcipam import PodRef
 
 STEPS = 5_000  # a round takes a fraction of a millisecond, so the machine rarely switches processes within a round
+ROUND_NS = 300_000  # the length of a round where jobs of very different lengths are compared
 BURST = 3  # pods at a time; so many fit even into the smallest pool
 POOLS = (
     (1, 16),
@@ -147,8 +149,21 @@ def journal_section(rounds: int) -> None:
     table("SqliteJournal, assign + unassign; addresses", "≤ 1.4 ×", timings)
 
 
+def rivals_section(rounds: int) -> None:
+    """BitmapPool against other data structures that can do its job."""
+    by_job, missing = rivals.workloads(pool_twin(), ROUND_NS)
+    if missing:
+        print(f"Without {', '.join(missing)}: `pip install --group rivals` installs them\n")
+    for job, work in by_job.items():
+        timings = compare(empty_loop(STEPS), work[0], work[1:], min(rounds, 21))
+        best, second = sorted(timings, key=lambda timing: timing.ratio)[:2]
+        table(f"{rivals.CAPACITY:,} offsets, the lower half in use: {job}, and back", "none: × BitmapPool", timings)
+        print(f"  fastest: {best.name}, then {second.name} ({second.ratio / best.ratio:.1f} × as long)\n")
+
+
 SECTIONS: dict[str, Callable[[int], None]] = {
     "bitmap": bitmap_section,
+    "rivals": rivals_section,
     "address": address_section,
     "growth": growth_section,
     "datastore": datastore_section,

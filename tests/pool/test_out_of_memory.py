@@ -146,6 +146,15 @@ def test_a_call_without_memory_changes_nothing_and_can_be_repeated(call, placeme
             assert placement == "random" or state(pool) == after
 
 
+@pytest.mark.parametrize("placement", ["lowest", "packed", "spread", "random"])
+def test_keys_that_got_addresses_before_memory_ran_out_have_none_and_no_draw_is_lost(placement):
+    keys = ["new", "k3", *range(90)]
+    expected = busy_pool(placement, 0, with_entries=True).assign_many(keys, 10)
+    for pool in failures(lambda: busy_pool(placement, 0, with_entries=True), lambda pool: pool.assign_many(keys, 10)):
+        assert [key for key in keys if key in pool] == ["k3"]
+        assert pool.assign_many(keys, 10) == expected
+
+
 @pytest.mark.parametrize("sustained", [False, True], ids=["one allocation", "all further allocations"])
 @pytest.mark.parametrize("call", OFFSETS_CALLS.values(), ids=OFFSETS_CALLS)
 def test_a_call_of_a_bitmap_pool_without_memory_changes_nothing_and_can_be_repeated(call, sustained):
