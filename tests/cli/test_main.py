@@ -123,7 +123,7 @@ ARGUMENTS = {
 }
 
 
-@pytest.mark.parametrize("command", vpcipam.cli.app._COMMANDS)
+@pytest.mark.parametrize("command", vpcipam.cli.app.COMMANDS)
 @pytest.mark.parametrize("options", [(), ("--json",)])
 def test_an_interrupt_within_any_command_is_told_in_one_line(cli, monkeypatch, command, options):
     def interrupt(_command, _context):
