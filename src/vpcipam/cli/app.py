@@ -30,6 +30,7 @@ COMMANDS = {
     "verify": "Check what logs tell against the promises of an allocator.",
     "serve": "Serve a model of EC2 to AWS clients.",
     "completion": "Print a shell script that completes arguments.",
+    "help": "Show the help of a command, or a page about a topic.",
 }
 """Each command and what it does, in one line. The help and the completion of commands thus load none of them."""
 
@@ -85,13 +86,18 @@ def app(context: click.Context) -> None:
         context.exit(ExitCode.BAD_USAGE)
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Run the command line and return its exit code. Only usage errors are handled here; all others are raised."""
+def run(arguments: Sequence[str], program: str = PROGRAM) -> int:
+    """Run the command line and return its exit code. Only usage errors are handled here; all others are raised.
+
+    Args:
+        arguments: What follows the program's name.
+        program: Its name, for usage lines.
+    """
     if COMPLETE_VARIABLE in os.environ:
         app.main([], PROGRAM, COMPLETE_VARIABLE)  # exits
     try:
         # Not app.main, which turns a broken pipe and an interrupt into exit codes of its own.
-        with app.make_context(PROGRAM, list(arguments)) as context:
+        with app.make_context(program, list(arguments)) as context:
             code: int = app.invoke(context)
             return code
     except click.exceptions.Exit as done:  # --help, --version

@@ -15,7 +15,7 @@ from vpcipam.cli.node_options import node_options
 from vpcipam.cli.plan_view import eni_table, show_plan
 from vpcipam.cli.streams import STDIN
 from vpcipam.cli.variants import Assignments, check_names, variant_option
-from vpcipam.planner import PODS_LIMIT, SCHEMA_VERSION, SORT_KEYS, NodePlan, compare_plans, plan
+from vpcipam.planner import PODS_LIMIT, SORT_KEYS, NodePlan, compare_plans, plan
 from vpcipam.settings import Diagnostic
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def command(
         remarks = [each for variables in wanted for limits in found for each in settings.with_variables(variables).diagnose(limits)]
         waiting = [why for each in plans if (why := _finding(each.plan))]
         return Output(
-            document={"schema_version": SCHEMA_VERSION, "plans": [each.to_dict() for each in plans]},
+            document={"plans": [each.to_dict() for each in plans]},
             show=lambda page: show_comparison(page, plans, wanted),
             table=comparison_table(plans, wanted),
             notes=tuple(dict.fromkeys(str(each) for each in remarks if each.level != "info")),
