@@ -225,6 +225,10 @@ class LifeAgreement(RuleBasedStateMachine):
         for change in answer or ():
             assert (change.previous, change.current) == (before[change.instance_id], state)
 
+    @rule(place=st.integers(0, 2))
+    def terminate(self, place):
+        self.change_states([place], "terminated")
+
     @rule(place=places, instance=places, index=st.integers(1, 2))
     def attach(self, place, instance, index):
         loose = [key for key, eni in self.naive.enis.items() if eni.instance is None]
