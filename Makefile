@@ -7,10 +7,6 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(BIN)/python -m pytest --quiet --numprocesses auto --dist worksteal
 
-# pdoc does not find the modules by itself, since the package imports them on demand.
-PUBLIC := $(filter-out vpcipam.cli vpcipam.py,$(addprefix vpcipam.,$(basename $(notdir $(wildcard src/vpcipam/[a-z]*)))))
-PUBLIC += $(addprefix vpcipam.testing.,artefacts machine plugin strategies)
-
 CYTHON := $(shell find src -name '*.pyx' -o -name '*.pxd')
 SOURCES := pyproject.toml setup.py $(CYTHON) $(wildcard $(patsubst %.pxd,%_py.py,$(CYTHON)))
 
@@ -21,7 +17,7 @@ $(foreach each,$(FILE),$(if $(findstring ::,$(each)),,$(eval .PHONY: $(each))$(e
 .DEFAULT: ; @:
 endif
 
-.PHONY: help demo quick test test-compiled test-plain test-one coverage lint format types mypy stubtest bench fuzz figures docs dist clean sanitize flakes verification seeded-bugs mutants
+.PHONY: help demo quick test test-compiled test-plain test-one coverage lint format types mypy stubtest bench fuzz figures docs links dist clean sanitize flakes verification seeded-bugs mutants
 
 help: ## List the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -104,9 +100,12 @@ figures: $(VENV)/dev ## Renew the figures, tables and pictures of docs/*.md from
 	$(BIN)/python tools/figures.py
 	$(BIN)/python tools/draw_layers.py
 
-docs: $(VENV)/dev ## Write the API reference as HTML to build/docs
-	VPCIPAM_NO_EXTENSION=1 $(BIN)/python -m pdoc --docformat google --output-directory build/docs vpcipam $(PUBLIC)
-	@echo "build/docs/index.html"
+docs: $(VENV)/dev ## Build the site in build/site; a warning is an error
+	VPCIPAM_NO_EXTENSION=1 $(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --builder html docs build/site
+	@echo "build/site/index.html"
+
+links: $(VENV)/dev ## Check that every link out of the site leads somewhere
+	VPCIPAM_NO_EXTENSION=1 $(BIN)/python -m sphinx --quiet --builder linkcheck docs build/links
 
 dist: $(VENV)/dev ## Build sdist and wheel in dist/, and check their contents
 	rm -rf dist

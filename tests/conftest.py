@@ -14,10 +14,12 @@ sys.path += sorted({str(path.parent) for path in Path(__file__).parent.rglob("*.
 
 # HYPOTHESIS_PROFILE chooses one. None has a deadline, since timing depends on the machine.
 settings.register_profile("dev", max_examples=100, stateful_step_count=30, deadline=None, print_blob=True)
-# The gate counts branches with this one: the same examples each time, so that no branch is missed by chance. `make flakes` has a seed.
+# The same examples each time, so that a change is what makes a test fail. `make flakes` has a seed.
 settings.register_profile(
     "quick", max_examples=20, stateful_step_count=20, deadline=None, print_blob=True, derandomize="HYPOTHESIS_SEED" not in os.environ
 )
+# The gate counts branches with this one, which doubles the time of a test. No branch is missed by chance: the examples are always the same.
+settings.register_profile("branches", settings.get_profile("quick"), max_examples=8, derandomize=True)
 settings.register_profile("ci", max_examples=50, stateful_step_count=25, deadline=None, print_blob=True)
 settings.register_profile("nightly", max_examples=20_000, stateful_step_count=100, deadline=None, print_blob=True)
 # `make mutants` only asks whether a test fails. Shrinking would take longer than all tests of a room.

@@ -42,6 +42,7 @@ def test_every_section_has_a_table():
     assert re.findall(r"^\*\*\[(.+)\]\(#[\w-]+\)\*\*$", TABLES, re.MULTILINE) == sections
 
 
+@pytest.mark.thorough
 def test_every_test_of_a_fault_is_in_the_row_of_its_fault():
     found = {}
     for path in sorted((REPOSITORY / "tests").rglob("test_*.py")):

@@ -392,6 +392,7 @@ def spreads(draw, pool, pods):
     return tuple(enis)
 
 
+@pytest.mark.thorough
 @given(data=st.data(), policy=ANY)
 def test_a_pool_is_unchanged_with_every_count_in_calm_wherever_the_pods_are(data, policy):
     pool, settings = data.draw(pools(plain=True))

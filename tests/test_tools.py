@@ -10,6 +10,7 @@ import pytest
 REPOSITORY = Path(__file__).parent.parent
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("command", "code", "shown"),
     [

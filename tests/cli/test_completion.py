@@ -179,7 +179,7 @@ def test_examples_run_as_written(example, tmp_path, manifest, environment):
         shutil.copytree(Path(manifest).parent / folder, tmp_path / "examples" / folder)
     shutil.copy(Path(manifest).parent / "ipamd.log", tmp_path / "examples")
     tuned = tmp_path / "examples" / "scenarios" / "tune.toml"
-    tuned.write_text(tuned.read_text().replace(TUNED_FOR, 'duration = "20 min"'))  # 16 combinations of it are run
+    tuned.write_text(tuned.read_text().replace(TUNED_FOR, 'duration = "5 min"'))  # 16 combinations of it are run
     for program, line in (("vpcipam", f'exec {sys.executable} -W error -m vpcipam.cli "$@"'), ("kubectl", "exec cat aws-node.yaml")):
         path = tmp_path / "bin" / program
         path.parent.mkdir(exist_ok=True)

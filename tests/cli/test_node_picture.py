@@ -1,5 +1,6 @@
 """Pictures of nodes: each address has one cell with its state, no line is wider than the terminal, and shapes differ without colour."""
 
+import functools
 import io
 import json
 import sys
@@ -321,8 +322,9 @@ def test_a_terminal_of_any_width_and_encoding_shows_it(written, monkeypatch, cap
     assert max(map(len, text.splitlines()[place : place + 8])) <= max(width, len(made.node.instance_id) + 12)
 
 
+@functools.cache
 def sample(name):
-    """A node with pods, always the same."""
+    """A node with pods, always the same. Nobody changes it."""
     found = []
 
     @given(random_nodes([name]))

@@ -56,6 +56,7 @@ CASES = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_an_address_is_assigned_on_another_node_before_its_cooldown_is_over_only_without_the_option(case):
     given_back, early = early_uses(hold=False, **case)

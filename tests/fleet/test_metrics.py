@@ -186,6 +186,7 @@ def test_texts_with_commas_quotes_and_signs_survive_csv(tmp_path):
 # --- a real run ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 @settings(max_examples=10)
 @given(scenarios())
 def test_equal_scenarios_give_equal_bytes(scenario):

@@ -84,6 +84,7 @@ def test_an_invalid_sweep_is_refused_by_its_key(table, message):
         read_sweep(Scenario.from_toml(TEXT.partition("[sweep]")[0] + table))
 
 
+@pytest.mark.thorough
 def test_every_point_is_run_and_the_results_are_in_order(scenario):
     points = read_sweep(scenario)
     told = []
@@ -129,6 +130,7 @@ def test_an_interrupted_sweep_keeps_the_finished_trials(scenario):
     assert result.count == 6
 
 
+@pytest.mark.thorough
 def test_the_trials_of_a_dead_process_are_run_again(scenario, tmp_path):
     deadly = with_workload(scenario, DeadlyWorkload(scenario.workload, str(tmp_path), deaths=2))
     points = [{"seed": seed} for seed in range(4)]
@@ -136,6 +138,7 @@ def test_the_trials_of_a_dead_process_are_run_again(scenario, tmp_path):
     assert len(list(tmp_path.iterdir())) == 2
 
 
+@pytest.mark.thorough
 def test_a_trial_that_keeps_killing_its_process_is_given_up(scenario, tmp_path):
     deadly = with_workload(scenario, DeadlyWorkload(scenario.workload, str(tmp_path), deaths=100, seeds=(1,)))
     result = sweep(deadly, [{"seed": 0}, {"seed": 1}], workers=1)
@@ -194,6 +197,7 @@ def _cluster():
         yield client
 
 
+@pytest.mark.thorough
 def test_dask_gives_the_same_results_even_when_a_worker_dies(scenario, cluster):
     points = read_sweep(scenario)
     pids = list(cluster.run(os.getpid).values())

@@ -133,6 +133,7 @@ def test_a_value_that_cannot_be_simulated_is_refused_by_its_key(scenario):
     assert "group." not in str(caught.value)
 
 
+@pytest.mark.thorough
 def test_every_combination_is_judged_by_its_worst_seed(scenario, result):
     assert result.complete
     assert len(result.candidates) == 4
@@ -266,6 +267,7 @@ def found(settings, text=JAMMED, **changes):
     return tune(Scenario.from_toml(text + settings).with_changes(changes), executor=AtOnce())
 
 
+@pytest.mark.thorough
 def test_a_combination_that_leaves_pods_without_addresses_is_not_recommended():
     # Four nodes with 20 addresses each don't fit into 59; 45 pods do, with one warm address a node.
     result = found("WARM_IP_TARGET = [1, 2]\nMINIMUM_IP_TARGET = [0, 14]")
@@ -288,6 +290,7 @@ def test_a_warning_that_the_present_settings_give_too_objects_to_nothing_else():
     assert not any("WARM_PREFIX_TARGET" in objection for objection in only.objections)
 
 
+@pytest.mark.thorough
 def test_a_change_of_mode_needs_new_nodes():
     (only,) = found("ENABLE_PREFIX_DELEGATION = [true]").candidates
     assert any("needs new nodes, since " in note for note in only.notes)
@@ -305,6 +308,7 @@ def test_custom_networking_that_the_present_settings_do_not_have_needs_eni_confi
     assert any("has no pod_subnets" in note for note in only.notes)
 
 
+@pytest.mark.thorough
 def test_custom_networking_that_the_present_settings_have_needs_no_note_and_its_end_needs_new_nodes():
     text = JAMMED.replace("count = 4}", f'count = 4, pod_subnet = "a", settings = {{{CUSTOM} = true}}}}')
     (same,) = found(f"{CUSTOM} = [true]", text).candidates
@@ -393,6 +397,7 @@ def test_seeds_that_confirm_nothing_are_refused(options, message):
         TuneSpec({"WARM_IP_TARGET": ("1",)}, **options)
 
 
+@pytest.mark.thorough
 def test_an_interrupt_ends_the_whole_search(scenario):
     told = []
 
@@ -407,6 +412,7 @@ def test_an_interrupt_ends_the_whole_search(scenario):
     assert (result.present_is_best, result.reason) == (False, "the search was interrupted")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("stop", "seeds"), [(1, (1,)), (2, (1, 2))])
 def test_an_interrupted_search_has_the_figures_of_the_present_settings_that_were_run(scenario, monkeypatch, stop, seeds):
     monkeypatch.setattr("vpcipam.fleet.sweep.as_completed", iter)
@@ -422,6 +428,7 @@ def test_an_interrupted_search_has_the_figures_of_the_present_settings_that_were
     assert (result.candidates, result.best, result.present_is_best, result.complete) == ((), None, False, False)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("stop", "confirmed"), [(11, False), (13, False), (14, True)])
 def test_an_interrupted_confirmation_recommends_nothing(scenario, stop, confirmed):
     def interrupt(done, count):
@@ -438,6 +445,7 @@ def test_an_interrupted_confirmation_recommends_nothing(scenario, stop, confirme
 A_FEW = settings(max_examples=max(2, settings.default.max_examples // 50), deadline=None)
 
 
+@pytest.mark.thorough
 @A_FEW
 @given(per_hour=st.integers(20, 300), burst=st.integers(1, 8), seed=st.integers(0, 1000), size=st.integers(25, 27))
 def test_what_is_recommended_holds_with_fresh_seeds_within_the_spread(per_hour, burst, seed, size):
@@ -518,6 +526,7 @@ def is_beaten(each, others):
 FIGURES = st.builds(Figures, FEW, FEW | st.none(), FEW, FEW, FEW, FEW)
 
 
+@pytest.mark.thorough
 @given(data=st.data(), count=st.integers(1, 5), seed_count=st.integers(1, 2), bounds=st.tuples(st.none() | FEW, st.none() | FEW))
 def test_candidates_are_judged_as_defined(scenario, data, count, seed_count, bounds):
     values, seeds = tuple(str(number) for number in range(3, 3 + count)), tuple(range(seed_count))
@@ -698,6 +707,7 @@ def zonal_candidates(text=ZONES, **bounds):
     return result, {each.settings["WARM_IP_TARGET"]: each for each in result.candidates}
 
 
+@pytest.mark.thorough
 def test_the_fullest_subnet_decides_in_zones():
     result, found = zonal_candidates()
     for each in (result.baseline, *result.candidates):
@@ -710,6 +720,7 @@ def test_the_fullest_subnet_decides_in_zones():
     assert result.best is found["1"]
 
 
+@pytest.mark.thorough
 def test_a_combination_that_empties_the_subnet_of_a_zone_is_not_recommended():
     _, found = zonal_candidates()
     assert found["15"].objections == ("subnet c in zone c has no free address left at times",)
@@ -718,6 +729,7 @@ def test_a_combination_that_empties_the_subnet_of_a_zone_is_not_recommended():
     assert zonal_candidates(without_zones)[1]["15"].objections == ()
 
 
+@pytest.mark.thorough
 def test_a_subnet_that_is_empty_now_is_no_objection():
     full = ZONES.replace("WARM_IP_TARGET = 2", "WARM_IP_TARGET = 15")
     assert zonal_candidates(full)[1]["15"].objections == ()

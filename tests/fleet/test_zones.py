@@ -69,6 +69,7 @@ class WatchedFleet(Fleet):
                 assert self._scheduler.counts.get(spread.pods, {}) == dict(self.recount(spread))
 
 
+@pytest.mark.thorough
 @HEAVY
 @given(scenario=zonal_scenarios())
 def test_pods_keep_the_skew_and_enis_the_zone_of_their_node(scenario):
@@ -88,6 +89,7 @@ def test_pods_keep_the_skew_and_enis_the_zone_of_their_node(scenario):
     assert {name: subnet.zone for name, subnet in summary.subnets.items()} == {spec.name: spec.zone for spec in scenario.subnets}
 
 
+@pytest.mark.thorough
 @HEAVY
 @given(scenario=zonal_scenarios())
 def test_a_tickless_run_in_zones_equals_one_that_ticks_every_five_seconds(scenario):
@@ -98,6 +100,7 @@ def test_a_tickless_run_in_zones_equals_one_that_ticks_every_five_seconds(scenar
     assert (holdings, result) == (ticked_holdings, ticked_result)
 
 
+@pytest.mark.thorough
 @HEAVY
 @given(scenario=zonal_scenarios())
 def test_zones_change_nothing_for_nodes_of_one_zone_whose_pods_are_not_spread(scenario):

@@ -36,6 +36,7 @@ def test_a_page_shows_the_finding_that_it_is_about(page):
         assert rule in CATALOGUE
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_page_shows_what_its_commands_print(page):
     text = page.read_text(encoding="utf-8")

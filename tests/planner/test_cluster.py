@@ -211,6 +211,7 @@ def settle(one, subnet_count, *, tagged):
     return [0 if node.instance_id is None else node.stats(now_ns).total_count for node in nodes], running
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("variables", [PREFIXES, PREFIXES | TARGETS, TARGETS, {}])
 def test_real_nodes_find_their_addresses_in_so_many_subnets_and_not_in_one_fewer(variables):
     one = group(14, 25, variables)

@@ -36,6 +36,7 @@ def subnets_of(zones, per_zone, length):
     return [(f"zone-{place % zones}", f"10.0.{start // 256}.{start % 256}/{length}") for place, start in enumerate(starts)]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("instance_type", "nodes", "pods", "variables", "where"),
     [

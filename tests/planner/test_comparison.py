@@ -53,6 +53,7 @@ def test_waste_is_what_a_pod_takes_beyond_its_own_address(name, pods, variables,
     assert document["subnet_ips"] == found.plan.subnet_ips
 
 
+@pytest.mark.thorough
 @given(st.integers(0, 80), st.sampled_from(sorted(SORT_KEYS)))
 def test_a_sorted_comparison_has_the_best_first_and_waiting_pods_last(pods, sort):
     found = compare_plans(TYPES, pods, [{}, TARGETS], sort=sort)

@@ -90,6 +90,7 @@ def test_every_type_has_the_published_max_pods():
         assert max_pods(limits, prefixes, custom) == published_max_pods(limits, prefixes=prefixes, custom=custom)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("pod_eni", "prefixes", "custom"), OPTIONS)
 def test_every_kind_of_type_has_the_limit_of_the_formula(pod_eni, prefixes, custom):
     assert len(kinds()) > 60

@@ -46,6 +46,7 @@ def in_turn(present, pool, variables):
     return found
 
 
+@pytest.mark.thorough
 @given(st.integers(0, 10**6), st.sampled_from(VARIANTS))
 def test_nodes_fit_if_and_only_if_every_address_has_a_place(seed, variables):
     cluster = random_present(seed)

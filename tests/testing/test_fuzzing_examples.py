@@ -50,6 +50,7 @@ def test_every_seed_finds_the_fault(name, promises, most_calls, seed):
     assert str(again.value) == error.message
 
 
+@pytest.mark.thorough
 def test_a_correct_allocator_conforms():
     assert_conforms(example("conforming", "QueueCooldown"), ranges=["10.0.0.0/30"])
 
@@ -58,6 +59,7 @@ def test_an_allocator_behind_http_conforms():
     assert_conforms(example("conforming", "OverHttp"), max_examples=5, step_count=10)
 
 
+@pytest.mark.thorough
 def test_a_datastore_that_does_less_than_promised_is_found():
     store = example("conforming", "OwnDatastore")
 
@@ -83,11 +85,13 @@ def test_a_datastore_that_does_less_than_promised_is_found():
     assert fails(store, limits=EniLimits((2,), 3), **options | more).violation.promise is Promise.LIMITS
 
 
+@pytest.mark.thorough
 def test_a_limit_that_is_too_low_is_found():
     error = fails(example("conforming", "OwnNode"), limits=EniLimits((1,), 3), seed=0)
     assert error.violation.promise is Promise.LIMITS
 
 
+@pytest.mark.thorough
 def test_idioms_of_ipaddress():
     first_free = example("idioms", "FirstFreeHost")
     assert_conforms(first_free, cooldown_ns=0, ranges=["10.0.0.0/29"])

@@ -43,6 +43,7 @@ def test_a_failure_is_shown_as_a_program(suite):
     result.stdout.no_fnmatch_line("*hypothesis/*")
 
 
+@pytest.mark.thorough
 def test_a_seed_repeats_the_programs(suite):
     first, second = (suite("--vpcipam-seed=7", "-k", "mine").stdout.lines for _ in range(2))
     wanted = [line for line in first if line.startswith("allocator.")]

@@ -77,6 +77,7 @@ def test_event_logs_break_a_promise_at_the_end(log):
     assert first_violation(events, cooldown_ns=30).promise is promise
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("promise", strategies.BREAKABLE)
 def test_every_breakable_promise_is_broken_after_a_crash_and_with_all_addresses_held(promise):
     logs = strategies.event_logs(breaks=promise)

@@ -66,7 +66,7 @@ class Allocator(Protocol):
     - `kill_after(writes)` lets that many more writes to the storage happen; in place of the next step, the process is killed, which the
       allocator plays by raising `Killed` from then on. None takes that back. `KillableStorage` does both. It needs `restart` too.
     - `stats(now_ns)` returns an object or a mapping with `assigned_count`.
-    - `take_events()` returns, once, the `ContractEvent`s about ENIs and ranges that the allocator caused by itself.
+    - `take_events()` returns, once, each `ContractEvent` about ENIs and ranges that the allocator caused by itself.
     - `close()` is called at the end.
     """
 

@@ -130,6 +130,7 @@ def test_plain_secondary_ips_are_as_in_moto(both, steps):
         assert getattr(ours, name)(*arguments) == getattr(motos, name)(*arguments)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("method", "arguments"),
     [

@@ -144,6 +144,7 @@ def test_many_failures_of_the_strict_parser_change_nothing(documents):
         assert list(find_json(text)) == expected
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("text", ['{"a\\q', '{"a\n', "{{", "['", '{"a": {"b": 1,\n...\n', "[[", '{"a":[', "{'a': 1, x\n"])
 def test_hostile_repetitions_take_time_in_proportion_to_their_length(text):
     begin = time.process_time()

@@ -240,6 +240,7 @@ def test_thousands_of_surpluses_and_shortages():
         check_shortage(seed)
 
 
+@pytest.mark.thorough
 @given(st.integers(0, 2**32))
 def test_a_long_life_gives_no_finding(seed):
     """Nodes that live for long have old times in their answers, so that the proof of a surplus could be wrong."""

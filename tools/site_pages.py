@@ -1,0 +1,93 @@
+"""A Sphinx extension for pages of the site that come from the code: commands, modules, variables, and what leads out of the site."""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+
+import click
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+import vpcipam
+from vpcipam.cli.app import PROGRAM, app
+from vpcipam.settings import VARIABLES
+
+_WIDTH = 100
+
+
+class Commands(SphinxDirective):
+    """A section for each command, with its help as a terminal shows it."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the sections."""
+        os.environ["COLUMNS"] = str(_WIDTH)
+        return self.parse_text_to_nodes("".join(_command_pages()), allow_section_headings=True)
+
+
+def _command_pages() -> Iterator[str]:
+    context = click.Context(app, info_name=PROGRAM)
+    for name in app.list_commands(context):
+        command = app.get_command(context, name)
+        if command is None:
+            raise LookupError(name)
+        shown = command.get_help(click.Context(command, parent=context, info_name=name, terminal_width=_WIDTH))
+        yield f"## {PROGRAM} {name}\n\n```text\n{shown}\n```\n\n"
+
+
+class Modules(SphinxDirective):
+    """A section for each module named in the content, with its public names."""
+
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        """Return the sections."""
+        made = (f"## {name}\n\n```{{eval-rst}}\n.. automodule:: {name}\n   :members:\n```\n\n" for name in self.content)
+        return self.parse_text_to_nodes("".join(made), allow_section_headings=True)
+
+
+class Names(SphinxDirective):
+    """A table of what `import vpcipam` gives, with the page of each name."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the table."""
+        rows = (f"| {{py:obj}}`{name} <{_home(name)}>` | {_summary(name)} |\n" for name in sorted(vpcipam.__all__) if name != "__version__")
+        return self.parse_text_to_nodes("| name | what it is |\n| --- | --- |\n" + "".join(rows))
+
+
+def _home(name: str) -> str:
+    """Return where a name is documented."""
+    return f"vpcipam.{vpcipam._MODULES[name]}.{name}"  # noqa: SLF001 - the one list of names and modules
+
+
+def _summary(name: str) -> str:
+    value = getattr(vpcipam, name)
+    text = (value.__doc__ or "") if isinstance(value, type) or callable(value) else "Whether the compiled pools are in use."
+    return re.sub(r"\s+", " ", text.partition("\n\n")[0]).replace("|", "\\|")
+
+
+class Variables(SphinxDirective):
+    """A table of the variables of the aws-node container."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the table."""
+        head = "| variable | default | as shipped | what it does |\n| --- | --- | --- | --- |\n"
+        rows = "".join(
+            f"| `{each.name}` | {_code(each.format(each.default))} | {_code(each.shipped)} | {each.effect.replace('|', chr(92) + '|')} |\n"
+            for each in VARIABLES.values()
+            if each.acts_on_addresses == ("addresses" in self.arguments)
+        )
+        return self.parse_text_to_nodes(head + rows)
+
+    optional_arguments = 1
+
+
+def _code(text: str | None) -> str:
+    return f"`{text}`" if text else ""
+
+
+def setup(sphinx: Sphinx) -> Mapping[str, bool]:
+    """Register the directives."""
+    for name, directive in (("commands", Commands), ("modules", Modules), ("names", Names), ("variables", Variables)):
+        sphinx.add_directive(name, directive)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
