@@ -14,7 +14,7 @@ from vpcipam.cli.exit_codes import MEANINGS
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-EXAMPLES = ("vpcipam help plan", "vpcipam help exit-codes", "vpcipam help variables | less")
+EXAMPLES = ("vpcipam help plan", "vpcipam help exit-codes", "vpcipam help variables")
 
 _FILES = """Files that commands read. "-" is stdin everywhere.
 
