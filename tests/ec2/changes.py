@@ -83,6 +83,7 @@ class World:
         ways = (
             {"description": f"d{number}"},
             {"source_dest_check": bool(number % 2)},
+            {"enable_primary_ipv6": number % 4 > 0},
             {"security_group_ids": [self.group(number), self.group(number // 2)]},
             {"attachment_id": attachment and attachment.attachment_id, "delete_on_termination": True},
         )
@@ -141,6 +142,11 @@ CALLS = {
     "TerminateInstances": lambda w, a, _, now_ns: w.ec2.terminate_instances([_one(w.ec2._account.instances, a, "i-0")], now_ns=now_ns),
     "StopInstances": lambda w, a, _, now_ns: w.ec2.stop_instances([_one(w.ec2._account.instances, a, "i-0")], now_ns=now_ns),
     "StartInstances": lambda w, a, _, now_ns: w.ec2.start_instances([_one(w.ec2._account.instances, a, "i-0")], now_ns=now_ns),
+    "ModifyInstanceAttribute": lambda w, a, b, now_ns: w.ec2.modify_instance_attribute(
+        _one(w.ec2._account.instances, a, "i-0"),
+        **({"source_dest_check": b % 4 == 0} if b % 2 else {"security_group_ids": [w.group(b)]}),
+        now_ns=now_ns,
+    ),
     "RebootInstances": lambda w, a, _, now_ns: w.ec2.reboot_instances([_one(w.ec2._account.instances, a, "i-0")], now_ns=now_ns),
     "CreateNetworkInterface": lambda w, a, b, now_ns: w.ec2.create_network_interface(
         subnet_id=w.subnet(a),

@@ -483,6 +483,8 @@ class NaiveEc2:
 
     def create_tags(self, resource_ids, tags, *, now_ns):
         del now_ns
+        if len(dict(tags)) < len(tags):
+            raise Refused("InvalidParameterValue")
         for thing in self.tagged(resource_ids):
             thing.tags.update(tags)
 

@@ -238,6 +238,10 @@ CONTRADICTIONS = {
         },
         r"network_interfaces\[0\]: it is a primary ENI, so give i-00000000000000001 this id among the instances",
     ),
+    "a primary IPv6 address of nobody": (
+        {**BASE, "network_interfaces": [{"subnet": "subnet-1", "primary_ipv6": "::1"}]},
+        r"network_interfaces\[0\]: primary_ipv6 must be one of its ipv6_addresses, not '::1'",
+    ),
     "an unknown security group": (
         {**BASE, "network_interfaces": [{"subnet": "subnet-1", "security_groups": ["sg-1"]}]},
         r"network_interfaces\[0\]: InvalidGroup.NotFound: ",

@@ -8,7 +8,7 @@ from vpcipam.ec2.model import Ec2Model
 class Zone:
     """Alike subnets of a model of EC2, and the ENIs in them."""
 
-    def __init__(self, subnet_count=0, length=28, cidrs=()):
+    def __init__(self, subnet_count=0, length=28, cidrs=(), reserved=()):
         self.ec2 = Ec2Model()
         vpc = self.ec2.create_vpc("10.0.0.0/16")
         step = 1 << (32 - length)
@@ -17,6 +17,16 @@ class Zone:
         self.cidrs = {self.ec2.create_subnet(vpc.vpc_id, str(cidr)).subnet_id: cidr for cidr in cidrs}
         self.taken = {subnet_id: {*range(cidr.first, cidr.first + 4), cidr.last} for subnet_id, cidr in self.cidrs.items()}
         self.enis = {}
+        self._counts = {}  # what is free, of the subnets that have not changed since
+        self.reserved = {subnet_id: set() for subnet_id in self.cidrs}
+        for text in reserved:
+            self._reserve(Cidr.parse(text))
+
+    def _reserve(self, cidr):
+        """Let a range take prefixes only."""
+        subnet_id = next(subnet_id for subnet_id, whole in self.cidrs.items() if cidr.overlaps(whole))
+        self.ec2.create_subnet_cidr_reservation(subnet_id, str(cidr), reservation_type="prefix", now_ns=0)
+        self.reserved[subnet_id].update(range(cidr.first, cidr.last + 1))
 
     def add(self, subnet_id, singles, slots, *, in_prefixes):
         """Create an ENI with single addresses, the primary IP among them, and slots; None if EC2 refuses."""
@@ -36,6 +46,7 @@ class Zone:
         blocks = map(Cidr.parse, (eni.private_ip, *eni.secondary_ips, *eni.ipv4_prefixes))
         addresses = {address for block in blocks for address in range(block.first, block.last + 1)}
         self.taken[subnet_id] |= addresses
+        self._counts.pop(subnet_id, None)
         self.enis[eni.eni_id] = subnet_id, addresses
         return eni.eni_id
 
@@ -43,11 +54,13 @@ class Zone:
         """Let somebody else have an address."""
         self.ec2.create_network_interface(subnet_id=subnet_id, private_ip=address, now_ns=0)
         self.taken[subnet_id].add(Cidr.parse(address).first)
+        self._counts.pop(subnet_id, None)
 
     def remove(self, eni_id):
         subnet_id, addresses = self.enis.pop(eni_id)
         self.ec2.delete_network_interface(eni_id, now_ns=0)
         self.taken[subnet_id] -= addresses
+        self._counts.pop(subnet_id, None)
 
     def _free_singles(self, subnet_id, count):
         """Free addresses, of the first and the last /28 and of broken ones if these have some, since they can't be prefixes."""
@@ -55,7 +68,7 @@ class Zone:
         broken = [each for each in range(cidr.first, cidr.last + 1) if not taken.isdisjoint(self._others(each))]
         edges = [*range(cidr.first, cidr.first + 16), *range(max(cidr.first + 16, cidr.last - 15), cidr.last + 1)]
         order = dict.fromkeys([*edges, *broken, *range(cidr.last - 16, cidr.first + 15, -1)])
-        free = [address for address in order if address not in taken]
+        free = [address for address in order if address not in taken and address not in self.reserved[subnet_id]]
         return [address_text(address, 4) for address in free[:count]] if len(free) >= count else None
 
     @staticmethod
@@ -63,14 +76,13 @@ class Zone:
         """The addresses of the same /28."""
         return range(address // 16 * 16, address // 16 * 16 + 16)
 
-    @property
-    def state(self):
-        """What is free, whatever the order of the subnets: addresses, and whole /28s."""
-        return tuple(sorted((len(taken), self._free_blocks(subnet_id)) for subnet_id, taken in self.taken.items()))
-
-    def _free_blocks(self, subnet_id):
-        cidr, taken = self.cidrs[subnet_id], self.taken[subnet_id]
-        return sum(taken.isdisjoint(range(first, first + 16)) for first in range(cidr.first, cidr.last, 16))
+    def free(self, subnet_id):
+        """What is free of a subnet: addresses, whole /28s, and those of them that are reserved."""
+        if subnet_id not in self._counts:
+            cidr, taken = self.cidrs[subnet_id], self.taken[subnet_id]
+            free = [first for first in range(cidr.first, cidr.last, 16) if taken.isdisjoint(range(first, first + 16))]
+            self._counts[subnet_id] = cidr.size - len(taken), len(free), sum(first in self.reserved[subnet_id] for first in free)
+        return self._counts[subnet_id]
 
 
 def has_placement(nodes, subnet_count, length):
@@ -78,19 +90,23 @@ def has_placement(nodes, subnet_count, length):
     return place_all(Zone(subnet_count, length), nodes)
 
 
-def place_all(zone, nodes):
-    """Try all placements of nodes in a zone."""
+def place_all(zone, nodes, open_for=None):
+    """Try all placements of nodes in a zone. `open_for` has the places of the subnets in which each of them can be; all, if it is None."""
     failed = set()
+    names = [*zone.cidrs]
+    allowed = [names if open_for is None else [names[place] for place in open_for[index]] for index in range(len(nodes))]
+    kinds = {name: tuple(name in each for each in allowed) for name in names}  # trying two alike subnets would find the same
 
     def place(index, slots, enis, most):
         """Place what is left of a node, and all later ones; `most` is None before its first ENI."""
         if index == len(nodes):
             return True
-        state = zone.state, index, slots, enis, most
+        state = tuple(sorted((kinds[name], zone.free(name)) for name in names)), index, slots, enis, most
         if state in failed:
             return False
         fixed, _, in_prefixes, per_eni, fewest, limit, spreads = nodes[index]
-        for subnet_id in zone.cidrs:
+        subnets = {(kinds[name], zone.free(name)): name for name in allowed[index]}
+        for subnet_id in subnets.values():
             sizes = [slots] if not spreads else range(min(slots, per_eni if most is None else most) + 1)
             for size in sizes:
                 singles = fixed + (fewest - 1 if not spreads else 0) if most is None else 1

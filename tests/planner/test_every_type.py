@@ -93,8 +93,9 @@ def test_every_type_has_the_published_max_pods():
 @pytest.mark.thorough
 @pytest.mark.parametrize(("pod_eni", "prefixes", "custom"), OPTIONS)
 def test_every_kind_of_type_has_the_limit_of_the_formula(pod_eni, prefixes, custom):
+    """Each kind with some of the combinations; `nightly` has all types with all of them."""
     assert len(kinds()) > 60
-    for limits in kinds():
+    for limits in [*kinds()][OPTIONS.index((pod_eni, prefixes, custom)) % 3 :: 3]:
         check_limit(limits, pod_eni, prefixes, custom)
 
 

@@ -41,9 +41,9 @@ def cluster(*nodes, subnets=None):
 
 
 def test_alike_nodes_with_other_limits_of_kubelets_are_told_apart():
-    nodes = [node(1, max_pods=None, new_pods_per_core=4), node(2, max_pods=None, new_max_pods=9), node(3, max_pods=None)]
-    (group,) = plan_present(cluster(*nodes)).groups
-    assert group.max_pods == (8, 9, 29)
+    limits = [{"new_pods_per_core": 4}, {"new_pods_per_core": 4, "new_max_pods": 7}, {"new_max_pods": 9}, {}]
+    (group,) = plan_present(cluster(*(node(number, max_pods=None, **each) for number, each in enumerate(limits)))).groups
+    assert group.max_pods == (7, 8, 9, 29)
 
 
 # --- subnets -------------------------------------------------------------------------------------------------------------
@@ -72,11 +72,12 @@ def test_single_addresses_stay_out_of_reservations_for_prefixes():
     reserved = subnet("10.0.0.0/26", reserved=cidrs("10.0.0.16/28", "10.0.0.32/28"))
     assert reserved.capacity(for_prefixes=False) == Capacity(59 - 32, 0)
     whole = reserved.capacity(for_prefixes=True)
-    assert whole == Capacity(59, 2)
-    assert [reserved.room_for_singles(whole, prefixes) for prefixes in (0, 2)] == [27, 27]
-    larger = subnet("10.0.0.0/25", reserved=cidrs("10.0.0.16/28"))
-    assert [larger.room_for_singles(larger.capacity(for_prefixes=True), prefixes) for prefixes in (1, 2)] == [107, 91]
-    assert subnet().room_for_singles(Capacity(251, 14), 2) == 219
+    assert whole == Capacity(59, 2, reserved=2)
+    assert [whole.less(0, prefixes).singles for prefixes in (0, 2)] == [27, 27]
+    larger = subnet("10.0.0.0/25", reserved=cidrs("10.0.0.16/28")).capacity(for_prefixes=True)
+    assert [larger.less(0, prefixes).singles for prefixes in (0, 1, 2)] == [107, 107, 91]
+    broken = subnet("10.0.0.0/26", reserved=cidrs("10.0.0.16/28", "10.0.0.32/28"), others=cidrs("10.0.0.40"))
+    assert broken.capacity(for_prefixes=True) == Capacity(59 - 16, 1, reserved=1)  # nothing can be in a broken one
 
 
 @pytest.mark.parametrize(
@@ -137,6 +138,48 @@ def test_subnets_that_tags_open_are_one_pool():
     answer = plan_present(cluster(*nodes, subnets=there))
     assert [each.subnet_ids for each in answer.pools] == [("s", "t", "u"), ("v",)]
     assert [each.available for each in answer.pools] == [81, 27]
+
+
+def test_a_node_takes_nothing_of_subnets_that_its_tags_do_not_open():
+    """A node has 4 addresses, or 5 in two subnets. Two sets overlap in `t`."""
+    warm = Settings().with_variables({"WARM_IP_TARGET": "1", "MINIMUM_IP_TARGET": "3"})
+    there = [subnet(f"10.0.{place}.0/28", name) for place, name in enumerate("stu")]
+
+    def fits(*sets):
+        types = {"instance_type": instance_limits("t3.small"), "pods": 2, "max_pods": 11, "settings": warm}
+        nodes = [node(number, subnet_ids=tuple(each), **types) for number, each in enumerate(sets)]
+        (pool,) = plan_present(cluster(*nodes, subnets=there)).pools
+        return pool.fits, pool.most_nodes
+
+    assert fits(*["stu"] * 7) == (True, 7)
+    assert fits(*["st"] * 5, *["tu"] * 2) == (True, 7)
+    assert fits(*["st"] * 2, *["tu"] * 5) == (True, 7)
+    assert fits(*["st"] * 6, "tu") == (False, 5)
+    assert fits("st", *["tu"] * 6) == (False, 6)
+
+
+def test_reservations_for_prefixes_count_in_sets_of_subnets_too():
+    reserved = cidrs("10.0.0.16/28", "10.0.0.32/28")
+    others = cidrs(*(f"10.0.{place}.{each}" for place in range(2) for each in range(4, 14)))
+    there = [subnet("10.0.0.0/26", "s", reserved=reserved, others=others), subnet("10.0.1.0/28", "t", others=others)]
+    warm = Settings().with_variables({"WARM_IP_TARGET": "1", "MINIMUM_IP_TARGET": "3"})
+    both = {"subnet_ids": ("s", "t"), "max_pods": 11}
+    nodes = [
+        node(0, 1, settings=Settings().with_variables(PREFIXES | {"WARM_IP_TARGET": "1"}), **both),  # a prefix and an address
+        *(node(each, 2, instance_type=instance_limits("t3.small"), settings=warm, **both) for each in range(1, 6)),  # 4 addresses each
+    ]
+    free = plan_present(cluster(*nodes, subnets=[attrs.evolve(there[0], reserved=()), there[1]])).pools[0]
+    held = plan_present(cluster(*nodes, subnets=there)).pools[0]
+    assert (free.fits, free.available, free.available_prefixes) == (True, 50, 2)
+    assert (held.fits, held.available, held.available_prefixes) == (False, 50, 2)  # 21 of 18 single addresses
+    assert held.most_nodes == 5
+
+
+def test_what_to_reserve_is_said_of_the_subnet_in_which_the_prefixes_are():
+    there = [subnet(f"10.0.{place}.0/24", name) for place, name in enumerate("stuv")]
+    nodes = [node(1, 1, subnet_ids=("s", "t")), node(2, 20, subnet_ids=("s", "u", "v"))]
+    (pool,) = plan_present(cluster(*nodes, subnets=there), PREFIXES | {"WARM_IP_TARGET": "1"}).pools
+    assert [(each.subnet_id, each.prefixes, each.cidr) for each in pool.ranges] == [("s", 2, "10.0.0.32/27"), ("t", 1, "10.0.1.16/28")]
 
 
 def test_what_is_attached_is_what_the_subnets_show():

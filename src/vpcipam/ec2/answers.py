@@ -91,6 +91,8 @@ def read_network_interface(item: Structure, *, zone: str | None = None) -> Netwo
 def _network_interface(members: _Members, *, zone: str | None, instance_id: str | None) -> NetworkInterface:
     shown_ip = members.text("PrivateIpAddress", required=False)  # missing for EFA-only ENIs and in IPv6-only subnets
     private_ip, secondary_ips = _private_ips(members, shown_ip)
+    ipv6 = members.each("Ipv6Addresses")
+    primaries = [each.text("Ipv6Address") for each in ipv6 if each.value("IsPrimaryIpv6", False, required=False)]  # noqa: FBT003  # the default
     groups = sorted((each.text("GroupId"), each.text("GroupName", required=False)) for each in members.each("Groups"))
     return NetworkInterface(
         eni_id=members.text("NetworkInterfaceId"),
@@ -108,6 +110,7 @@ def _network_interface(members: _Members, *, zone: str | None, instance_id: str 
         tags=members.tags("TagSet"),
         attachment=_attachment(members, instance_id),
         source_dest_check=members.value("SourceDestCheck", True, required=False),  # noqa: FBT003  # the default
+        primary_ipv6=next(iter(primaries), ""),
         security_group_ids=tuple([group_id for group_id, _ in groups]),
         security_group_names=tuple([name for _, name in groups]),
         unreadable=tuple(members.unreadable),

@@ -69,6 +69,7 @@ class NetworkInterface:
 
     Attributes:
         private_ip: the primary IPv4 address, which no pod gets; empty for an EFA-only ENI and in an IPv6-only subnet.
+        primary_ipv6: the one of its IPv6 addresses that is its primary one and can't be unassigned; empty for none.
         interface_type: `interface`, `trunk`, `branch`, `efa` or `efa-only`; an ENI that is associated with a trunk is a `branch`.
         status: `in-use` while it is attached or associated with a trunk, else `available`.
         tags: pairs of key and value, sorted; empty when read from an instance's metadata.
@@ -95,6 +96,7 @@ class NetworkInterface:
     source_dest_check: bool = True
     security_group_ids: tuple[str, ...] = ()
     security_group_names: tuple[str, ...] = ()
+    primary_ipv6: str = ""
     unreadable: tuple[str, ...] = ()
 
     @property

@@ -138,6 +138,7 @@ class _Described:
             "ipv4_prefixes": list(eni.ipv4_prefixes),
             "ipv6_addresses": list(eni.ipv6_addresses),
             "ipv6_prefixes": list(eni.ipv6_prefixes),
+            "primary_ipv6": eni.primary_ipv6 or None,
             "security_groups": list(eni.security_group_ids),
             "source_dest_check": eni.source_dest_check,
             "created_ns": eni.created_ns,

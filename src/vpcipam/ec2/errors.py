@@ -24,6 +24,7 @@ class ErrorCode(enum.StrEnum):
     ASSOCIATION_NOT_FOUND = "InvalidAssociationID.NotFound"
     INSTANCE_NOT_FOUND = "InvalidInstanceID.NotFound"
     GROUP_NOT_FOUND = "InvalidGroup.NotFound"
+    INSTANCE_INVALID = "InvalidInstanceID"
     INVALID_ID = "InvalidID"
     # An argument that EC2 does not accept.
     INVALID_PARAMETER_VALUE = "InvalidParameterValue"

@@ -25,6 +25,8 @@ documentation is silent, the model does what users report, or else the least sur
 - A public address of a subnet that maps one on launch is not modelled; the attribute only shows.
 - A security group shows the rules that EC2 gives a new one: all traffic out, and into the default one what comes from itself. No action
   changes them, and a world does not have them.
+- EC2 does not document how it refuses to unassign or disable a primary IPv6 address, or to enable one on an ENI without IPv6 addresses:
+  InvalidParameterValue, OperationNotPermitted and InvalidParameterCombination are the model's own.
 - Not modelled: quotas of the account (subnets, ENIs per region), the rules for additional CIDRs of a VPC, changed rules of security
   groups, public and elastic addresses, IPAM pools.
 """

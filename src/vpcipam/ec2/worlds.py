@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import attrs
 
+from vpcipam.address import parse_address
 from vpcipam.ec2.actions.every import EveryAction
 from vpcipam.ec2.api import NetworkInterface, SecurityGroup, SubnetCidrReservation, TrunkAssociation
 from vpcipam.ec2.errors import Ec2Error
@@ -137,6 +138,7 @@ def _eni_entry(eni: NetworkInterface, account: Account) -> dict[str, Any]:
         ipv4_prefixes=list(eni.ipv4_prefixes),
         ipv6_addresses=list(eni.ipv6_addresses),
         ipv6_prefixes=list(eni.ipv6_prefixes),
+        primary_ipv6=eni.primary_ipv6,
         security_groups=list(eni.security_group_ids) if own_groups else [],
         source_dest_check=None if eni.source_dest_check else False,
         tags=dict(eni.tags),
@@ -376,6 +378,7 @@ class _Reader:
         eni_id, created_ns, place = entry.identifier("eni"), entry.take("created_ns", int, 0), entry.table("attachment")
         subnet_id, kind, private_ip = entry.take("subnet", str), entry.take("type", str, "interface"), entry.take("private_ip", str, None)
         description, tags, groups = entry.take("description", str, ""), entry.tags(), entry.texts("security_groups")
+        primary_ipv6 = entry.take("primary_ipv6", str, None)
         checked = entry.take("source_dest_check", bool, True)  # noqa: FBT003 - the default
         held = {name: entry.texts(name) for name in ("secondary_ips", "ipv4_prefixes", "ipv6_addresses", "ipv6_prefixes")}
         entry.finish()
@@ -396,6 +399,10 @@ class _Reader:
         self._account.set_tags(record, tags)
         record.description = description
         record.source_dest_check = checked
+        if primary_ipv6 is not None:
+            record.primary_ipv6 = parse_address(primary_ipv6, 6)
+            if record.primary_ipv6 not in record.ipv6_addresses:
+                raise WorldError(f"{entry.where}: primary_ipv6 must be one of its ipv6_addresses, not {primary_ipv6!r}")
         record.touch()
         if groups:
             self._model.modify_network_interface_attribute(record.eni_id, security_group_ids=groups, now_ns=0)

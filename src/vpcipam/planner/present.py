@@ -120,21 +120,15 @@ class PresentSubnet:
             for_prefixes: Nodes have prefixes, so that reservations of the type `prefix` serve them; else these are as good as taken.
             beside_nodes: Beside what the nodes have now; else in its place.
         """
-        taken = [*self.others, *(self.held if beside_nodes else ()), *(() if for_prefixes else self.reserved)]
-        merged = [*self._within([*taken, *_kept(self.cidr)])]
+        taken = [*self.others, *(self.held if beside_nodes else ()), *_kept(self.cidr)]
+        merged, both = [*self._within(taken)], [*self._within([*taken, *self.reserved])]
+        outside = self.cidr.size - _size(both)
+        whole = len(self._whole_blocks(both))
+        reserved = len(self._whole_blocks(merged)) - whole if for_prefixes else 0  # nothing can be in those that are broken
         unplaced = self.unplaced_others + (self.unplaced_held if beside_nodes else 0)
-        addresses = max(0, self.cidr.size - _size(merged) - unplaced)
-        return Capacity(addresses, min(addresses // PREFIX_SIZE, len(self._whole_blocks(merged))))
-
-    def room_for_singles(self, capacity: Capacity, prefixes: int) -> int:
-        """Return how many single addresses fit into the capacity beside so many prefixes, none of them in a reservation for prefixes."""
-        if not self.reserved:
-            return capacity.addresses - PREFIX_SIZE * prefixes
-        taken = [*self._within([*self.others, *_kept(self.cidr)])]
-        both = [*self._within([*self.others, *self.reserved, *_kept(self.cidr)])]
-        outside = capacity.addresses - (_size(both) - _size(taken))
-        inside = len(self._whole_blocks(taken)) - len(self._whole_blocks(both))
-        return outside - PREFIX_SIZE * max(0, prefixes - inside)
+        addresses = max(0, outside + PREFIX_SIZE * reserved - unplaced)
+        prefixes = min(addresses // PREFIX_SIZE, whole + reserved)
+        return Capacity(addresses, prefixes, min(reserved, prefixes))
 
     def range_for_prefixes(self, prefixes: int) -> Cidr | None:
         """Return the smallest range in which so many /28s are whole now, the first of these; None if there is none."""

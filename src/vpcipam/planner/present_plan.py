@@ -16,7 +16,7 @@ from vpcipam.planner.nau import nodes_nau
 from vpcipam.planner.node import NodePlan
 from vpcipam.planner.present import PREFIX_LENGTH, PresentCluster, PresentNode, PresentSubnet
 from vpcipam.planner.present_answers import PresentGroup, PresentPlan, PresentPool, SubnetRange
-from vpcipam.planner.subnet_packing import Capacity, Demand, exceeds, fits_into, place, whole_demands
+from vpcipam.planner.subnet_packing import Capacity, Demand, exceeds, find_placement, fits_into
 
 # --- the plan ------------------------------------------------------------------------------------------------------------
 
@@ -178,6 +178,7 @@ class _Planner:
 
     def _pools(self, planned: list[_Planned]) -> Iterator[PresentPool]:
         shared = _joined(each.node.subnet_ids for each in planned)
+        sets = {each: number for number, each in enumerate(dict.fromkeys(frozenset(each.node.subnet_ids) for each in planned))}
         for for_pods in (False, True):
             members: dict[tuple[str, ...], list[tuple[_Planned, Demand]]] = {}
             for each in planned:
@@ -185,16 +186,20 @@ class _Planner:
                 if for_pods and pods is not None:
                     members.setdefault(each.node.pod_subnet_ids, []).append((each, pods))
                 elif not for_pods:
-                    members.setdefault(shared.get(each.node.subnet_ids[:1], ()), []).append((each, own))
+                    demand = attrs.evolve(own, pool=sets[frozenset(each.node.subnet_ids)])
+                    members.setdefault(shared.get(each.node.subnet_ids[:1], ()), []).append((each, demand))
             for ids, nodes in members.items():
-                yield self._pool(tuple(each for each in ids if each in self._cluster.subnets), nodes, for_pods=for_pods)
+                subnets = [self._cluster.subnets[each] for each in ids if each in self._cluster.subnets]
+                open_for = [sum(1 << number for each, number in sets.items() if subnet.subnet_id in each) for subnet in subnets]
+                yield self._pool(subnets, [-1] * len(subnets) if for_pods else open_for, nodes, for_pods=for_pods)
 
-    def _pool(self, ids: tuple[str, ...], members: list[tuple[_Planned, Demand]], *, for_pods: bool) -> PresentPool:
-        subnets = [self._cluster.subnets[each] for each in ids]
+    def _pool(
+        self, subnets: Sequence[PresentSubnet], open_for: Sequence[int], members: list[tuple[_Planned, Demand]], *, for_pods: bool
+    ) -> PresentPool:
         sequence = [demand for _, demand in members]
         held = [each.held_count for each in subnets]
         head: dict[str, Any] = {
-            "subnet_ids": ids,
+            "subnet_ids": tuple(each.subnet_id for each in subnets),
             "zone": subnets[0].zone if subnets else "",
             "for_pods": for_pods,
             "nodes": len(members),
@@ -205,8 +210,8 @@ class _Planner:
         }
         if not subnets:
             return PresentPool(**head)
-        room = _Room(subnets, for_prefixes=any(demand.prefixes for demand in sequence))
-        beside = _Room(subnets, for_prefixes=room.for_prefixes, beside_nodes=True)
+        room = _Room(subnets, open_for, for_prefixes=any(demand.prefixes for demand in sequence))
+        beside = _Room(subnets, open_for, for_prefixes=room.for_prefixes, beside_nodes=True)
         new = [demand for each, demand in members if each.why_new]
         most = last_that_holds(lambda count: room.holds(_in_turn(sequence, count)))
         turns = [each.answer.pods_assigned for each, _ in members]
@@ -227,28 +232,27 @@ class _Planner:
 
 
 class _Room:
-    """What some subnets can hold."""
+    """What some subnets can hold, each open for some pools of demands."""
 
-    def __init__(self, subnets: Sequence[PresentSubnet], *, for_prefixes: bool, beside_nodes: bool = False) -> None:
+    def __init__(
+        self, subnets: Sequence[PresentSubnet], open_for: Sequence[int], *, for_prefixes: bool, beside_nodes: bool = False
+    ) -> None:
         self._subnets = subnets
         self.for_prefixes = for_prefixes
-        self.capacities: list[Capacity] = [each.capacity(for_prefixes=for_prefixes, beside_nodes=beside_nodes) for each in subnets]
+        self.capacities: list[Capacity] = [
+            subnet.capacity(for_prefixes=for_prefixes, beside_nodes=beside_nodes)._replace(pools=pools)
+            for subnet, pools in zip(subnets, open_for, strict=True)
+        ]
 
     def holds(self, demands: list[tuple[Demand, int]]) -> bool:
         """Tell whether nodes fit. In one subnet there is nothing to choose."""
-        if len(self._subnets) > 1:
-            return fits_into(demands, self.capacities)
-        if exceeds(demands, self.capacities):
-            return False
-        prefixes = sum(count * demand.prefixes for demand, count in demands)
-        singles = sum(count * (demand.addresses - demand.prefixes * demand.slot_size) for demand, count in demands)
-        return not self.for_prefixes or singles <= self._subnets[0].room_for_singles(self.capacities[0], prefixes)
+        return fits_into(demands, self.capacities) if len(self._subnets) > 1 else not exceeds(demands, self.capacities)
 
     def ranges(self, demands: list[tuple[Demand, int]]) -> Iterator[SubnetRange]:
         """Say what to reserve for the prefixes of nodes in each subnet; nothing if they don't fit."""
         if not self.for_prefixes:
             return
-        parts = place(demands, self.capacities) or place(whole_demands(demands), self.capacities) or ()
+        parts = find_placement(demands, self.capacities) or ()
         counts: Counter[int] = Counter()
         for part in parts:
             if demands[part.demand][0].slot_size > 1:

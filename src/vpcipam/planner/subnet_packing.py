@@ -1,8 +1,8 @@
 """How many subnets of a zone hold given nodes: every address in a subnet, every prefix a whole aligned /28.
 
-A subnet takes `p` prefixes and `s` single addresses if `p` is at most its number of whole /28s, and 16 × p + s at most the addresses that
-EC2 leaves. That is all, because a single address can lie in any /28 that is no prefix. (Whether EC2 puts it there is another question:
-`Capacity.fragmented` is the worst case.)
+A subnet takes `p` prefixes and `s` single addresses if `p` is at most its number of whole /28s, and 16 × max(p, r) + s at most the
+addresses that EC2 leaves, where `r` of these /28s are reserved for prefixes. That is all, because a single address can lie in any other
+/28 that is no prefix. (Whether EC2 puts it there is another question: `Capacity.fragmented` is the worst case.)
 
 `place` finds a placement, `least_subnets` a bound that no placement can beat, and `search_placement` settles small cases in which the two
 disagree.
@@ -11,6 +11,7 @@ disagree.
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice, permutations
 from typing import NamedTuple
 
 import attrs
@@ -23,17 +24,29 @@ MOST_STEPS = 10_000
 """The most ENIs that `search_placement` places and takes back: a fraction of a second."""
 _MOST_SEARCHED_ENIS = 400
 """A search over more ENIs would end without an answer."""
+_MOST_ORDERS = 24
+"""All orders of four pools."""
+_MOST_JOINED = 6
+"""Of so many pools, every subset is compared with its subnets; of more, only all together."""
 
 
 class Capacity(NamedTuple):
-    """What a subnet can hold: single addresses, and how many whole aligned /28s among them.
+    """What a subnet can hold.
+
+    Attributes:
+        addresses: The addresses for nodes.
+        prefixes: How many whole aligned /28s are among them.
+        reserved: How many of these take prefixes only (CIDR reservations of the type `prefix`).
+        pools: For which `Demand.pool` it is open, as a bit set; -1 for all.
 
     >>> Capacity.of("10.0.0.0/24")
-    Capacity(addresses=251, prefixes=14)
+    Capacity(addresses=251, prefixes=14, reserved=0, pools=-1)
     """
 
     addresses: int
     prefixes: int
+    reserved: int = 0
+    pools: int = -1
 
     @classmethod
     def of(cls, cidr: str) -> "Capacity":
@@ -46,6 +59,16 @@ class Capacity(NamedTuple):
     def fragmented(self) -> "Capacity":
         """The worst case: every single address breaks a /28 of its own, so that it counts as one (docs/fragmentation.md)."""
         return Capacity(self.prefixes, self.prefixes)
+
+    @property
+    def singles(self) -> int:
+        """The most single addresses."""
+        return self.addresses - PREFIX_SIZE * self.reserved
+
+    def less(self, singles: int, prefixes: int) -> "Capacity":
+        """Return what is left beside so many single addresses and prefixes. These take the reserved /28s first."""
+        addresses = self.addresses - singles - PREFIX_SIZE * prefixes
+        return Capacity(addresses, self.prefixes - prefixes, max(0, self.reserved - prefixes), self.pools)
 
 
 @attrs.frozen(kw_only=True)
@@ -60,6 +83,7 @@ class Demand:
         eni_count: The fewest ENIs that have slots, the first included: as many as the node has if all are in one subnet.
         eni_limit: The most ENIs that have slots.
         spreads: The ENIs beside the first can be in other subnets of the zone (subnet discovery). Otherwise all are in one subnet.
+        pool: The node can have ENIs in the subnets that are open for this one of `Capacity.pools`.
     """
 
     fixed: int
@@ -69,6 +93,7 @@ class Demand:
     eni_count: int = 1
     eni_limit: int = 1
     spreads: bool = False
+    pool: int = 0
 
     @property
     def addresses(self) -> int:
@@ -81,19 +106,33 @@ class Demand:
         return self.slots if self.slot_size > 1 else 0
 
     @property
+    def singles(self) -> int:
+        """The single addresses of a node that is in one subnet."""
+        return self.addresses - self.prefixes * self.slot_size
+
+    @property
     def fragmented(self) -> "Demand":
         """The same for the capacity of a fragmented subnet, in which a prefix counts as one."""
         return attrs.evolve(self, slot_size=1)
 
+    def is_open(self, subnet: Capacity) -> bool:
+        """Tell whether the node can have ENIs in a subnet."""
+        return bool(subnet.pools >> self.pool & 1)
+
     def fits(self, free: Capacity) -> int:
         """Return how many such nodes fit, each as a whole."""
-        by_addresses = free.addresses // self.addresses
-        return min(by_addresses, free.prefixes // self.prefixes) if self.prefixes else by_addresses
+        if not self.is_open(free):
+            return 0
+        fitting = min(free.addresses // self.addresses, free.singles // self.singles)
+        return min(fitting, free.prefixes // self.prefixes) if self.prefixes else fitting
 
     def most_slots(self, eni_count: int, free: Capacity, *, fixed: int = 0) -> int:
         """Return the most slots that so many ENIs can have in a subnet, beside `fixed` single addresses; below 0 if the ENIs don't fit."""
-        room = (free.addresses - fixed - eni_count) // self.slot_size
-        return min(eni_count * self.slots_per_eni, free.prefixes if self.slot_size > 1 else room, room)
+        left = free.singles - fixed - eni_count
+        if left < 0 or not self.is_open(free):
+            return -1
+        room = left if self.slot_size == 1 else min(free.prefixes, (free.addresses - fixed - eni_count) // self.slot_size)
+        return min(eni_count * self.slots_per_eni, room)
 
 
 @attrs.frozen
@@ -130,27 +169,34 @@ class _Rest:
     needs_first: bool  # whether its first ENI, with the fixed addresses, is still to place
 
 
-def place(demands: Demands, subnets: Sequence[Capacity], fresh: Capacity | None = None) -> tuple[Part, ...] | None:
+def place(
+    demands: Demands, subnets: Sequence[Capacity], fresh: Capacity | None = None, pools: Sequence[int] = (0,)
+) -> tuple[Part, ...] | None:
     """Find a place for every address.
 
     Args:
         demands: The nodes.
         subnets: The subnets that there are.
         fresh: What a further subnet holds; as many are added as are needed. None to add none.
+        pools: The order in which to place the nodes of the pools.
 
     Returns:
         The parts; None if this procedure finds no place for all. It can miss one: see `search_placement`.
 
     Complexity: O(subnets) for each demand, and O(1) more for each node that is divided.
     """
-    filler = _Filler(list(subnets), fresh)
-    # What can't be divided comes first, the largest first; what can fills the gaps.
-    order = sorted(range(len(demands)), key=lambda index: (demands[index][0].spreads, -demands[index][0].addresses))
+    # Nodes begin with the subnets that are closed for all later pools.
+    last = [max((rank for rank, pool in enumerate(pools) if each.pools >> pool & 1), default=0) for each in subnets]
+    places = sorted(range(len(subnets)), key=last.__getitem__)
+    filler = _Filler([subnets[index] for index in places], fresh)
+    # Of a pool, what can't be divided comes first, the largest first; what can fills the gaps.
+    ranks = [(pools.index(demand.pool), demand.spreads, -demand.addresses) for demand, _ in demands]
+    order = sorted(range(len(demands)), key=ranks.__getitem__)
     for index in order:
         demand, count = demands[index]
         if not (filler.spread(index, demand, count) if demand.spreads else filler.keep_whole(index, demand, count)):
             return None
-    return tuple(filler.parts)
+    return tuple(attrs.evolve(part, subnet=places[part.subnet]) if part.subnet < len(places) else part for part in filler.parts)
 
 
 class _Filler:
@@ -159,8 +205,8 @@ class _Filler:
     def __init__(self, free: list[Capacity], fresh: Capacity | None) -> None:
         self._free = free
         self._fresh = fresh
-        # An empty subnet by which to judge whether what is left of a divided node can still be placed.
-        self._typical = fresh or max(free, key=lambda each: (each.prefixes, each.addresses), default=Capacity(0, 0))
+        self._empty = (*free,) if fresh is None else (fresh,)
+        self._typical = Capacity(0, 0)  # an empty subnet by which to judge whether what is left of a divided node can still be placed
         self.parts: list[Part] = []
 
     def keep_whole(self, index: int, demand: Demand, count: int) -> bool:
@@ -183,14 +229,14 @@ class _Filler:
     def _put(self, part: Part, demand: Demand) -> None:
         free = self._free[part.subnet]
         singles = part.fixed + part.eni_count - (1 if part.fixed else 0)
-        prefixes = part.slots if demand.slot_size > 1 else 0
-        self._free[part.subnet] = Capacity(
-            free.addresses - part.node_count * (singles + part.slots * demand.slot_size), free.prefixes - part.node_count * prefixes
-        )
+        each = _taken(demand, singles, part.slots)
+        self._free[part.subnet] = free.less(*(part.node_count * count for count in each))
         self.parts.append(part)
 
     def spread(self, index: int, demand: Demand, count: int) -> bool:
         """Fill one subnet after the other; the node that does not fit into one as a whole goes on in the next."""
+        there = [each for each in self._empty if demand.is_open(each)]
+        self._typical = max(there, key=lambda each: (each.prefixes, each.addresses), default=Capacity(0, 0))
         rest: _Rest | None = None
         subnet = 0
         while count or rest is not None:
@@ -245,11 +291,25 @@ class _Filler:
 
 
 def exceeds(demands: Demands, subnets: Iterable[Capacity]) -> bool:
-    """Tell whether the nodes need more addresses or /28s than all subnets have together, so that there can be no placement."""
+    """Tell whether the nodes of some pools need more than the subnets have that are open for these, so that there can be no placement.
+
+    In one subnet there is a placement in every other case.
+    """
     total = [*subnets]
-    addresses = sum(count * demand.addresses for demand, count in demands)
-    prefixes = sum(count * demand.prefixes for demand, count in demands)
-    return addresses > sum(each.addresses for each in total) or prefixes > sum(each.prefixes for each in total)
+    pools = sorted({demand.pool for demand, _ in demands})
+    few = len(pools) <= _MOST_JOINED
+    chosen = ([pool for place, pool in enumerate(pools) if number >> place & 1] for number in range(1, 1 << len(pools))) if few else [pools]
+    return any(_exceeds_together(pools, demands, total) for pools in chosen)
+
+
+def _exceeds_together(pools: Sequence[int], demands: Demands, subnets: Sequence[Capacity]) -> bool:
+    own = [(demand, count) for demand, count in demands if demand.pool in pools]
+    there = [each for each in subnets if any(each.pools >> pool & 1 for pool in pools)]
+    return (
+        sum(count * demand.addresses for demand, count in own) > sum(each.addresses for each in there)
+        or sum(count * demand.singles for demand, count in own) > sum(each.singles for each in there)
+        or sum(count * demand.prefixes for demand, count in own) > sum(each.prefixes for each in there)
+    )
 
 
 def least_subnets(demands: Demands, capacity: Capacity) -> int:
@@ -353,7 +413,7 @@ class _Search:
         """Go through the places of a node that is in one subnet."""
         for each, _ in free:
             if demand.fits(each):
-                yield _without(free, each, demand.addresses, demand.prefixes), None
+                yield _without(free, each, demand.singles, demand.prefixes), None
 
     @staticmethod
     def _first(free: _Free, demand: Demand) -> Iterator[tuple[_Free, _Open | None]]:
@@ -375,14 +435,14 @@ class _Search:
 
 
 def _taken(demand: Demand, singles: int, slots: int) -> tuple[int, int]:
-    """Return the addresses and the prefixes of single addresses and slots."""
-    return singles + slots * demand.slot_size, slots if demand.slot_size > 1 else 0
+    """Return the single addresses and the prefixes of single addresses and slots."""
+    return (singles, slots) if demand.slot_size > 1 else (singles + slots, 0)
 
 
-def _without(free: _Free, subnet: Capacity, addresses: int, prefixes: int) -> _Free:
+def _without(free: _Free, subnet: Capacity, singles: int, prefixes: int) -> _Free:
     counts = dict(free)
     counts[subnet] -= 1
-    left = Capacity(subnet.addresses - addresses, subnet.prefixes - prefixes)
+    left = subnet.less(singles, prefixes)
     counts[left] = counts.get(left, 0) + 1
     return tuple(sorted((each, count) for each, count in counts.items() if count))
 
@@ -421,9 +481,15 @@ def fits_into(demands: Demands, subnets: Sequence[Capacity]) -> bool:
     """Tell whether the nodes fit into the subnets of a zone. If that is too close to call in a large case, say no."""
     if exceeds(demands, subnets):
         return False
-    if place(demands, subnets) is not None or place(whole_demands(demands), subnets) is not None:
-        return True
-    return search_placement(demands, subnets) is True
+    return find_placement(demands, subnets) is not None or search_placement(demands, subnets) is True
+
+
+def find_placement(demands: Demands, subnets: Sequence[Capacity]) -> tuple[Part, ...] | None:
+    """Try `place` with every order of a few pools, and with and without divided nodes. The parts are of the first that succeeds."""
+    choices = {demand.pool: sum(demand.is_open(each) for each in subnets) for demand, _ in demands}
+    orders = [*islice(permutations(sorted(choices, key=lambda pool: (choices[pool], pool))), _MOST_ORDERS)]
+    found = (place(each, subnets, pools=order) for each in (demands, whole_demands(demands)) for order in orders)
+    return next((parts for parts in found if parts is not None), None)
 
 
 def whole_demands(demands: Demands) -> Demands:

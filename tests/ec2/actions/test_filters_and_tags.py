@@ -299,3 +299,21 @@ def test_many_stars_take_no_exponential_time(ec2):
     ec2.create_vpc("10.0.0.0/16", tags=[("name", "a" * 60)])
     assert ec2.describe_vpcs(filters={"tag:name": ["*a" * 40 + "*b"]}, now_ns=0) == ()
     assert len(ec2.describe_vpcs(filters={"tag:name": ["*a" * 40 + "*"]}, now_ns=0)) == 1
+
+
+def test_a_tag_key_that_is_given_twice_is_refused(ec2, types, subnet_id, eni_id, refused):
+    twice = [("b", ""), ("a", "1"), ("a", "2")]
+    with refused("InvalidParameterValue", "Duplicate tag key 'a' specified"):
+        ec2.create_tags([eni_id], twice, now_ns=0)
+    with refused("InvalidParameterValue", "Duplicate tag key 'a'"):
+        ec2.create_network_interface(subnet_id=subnet_id, tags=iter(twice), now_ns=0)
+    with refused("InvalidParameterValue", "Duplicate tag key 'a'"):
+        ec2.launch_instance(types.nitro, subnet_id, tags=twice, now_ns=0)
+
+
+def test_a_tag_is_found_by_its_value_alone(ec2, vpc, subnet_id, eni_id):
+    ec2.create_tags([vpc.vpc_id, eni_id], [("a", "x"), ("b", "y")], now_ns=0)
+    assert [each.vpc_id for each in ec2.describe_vpcs(filters={"tag-value": ["y"]}, now_ns=0)] == [vpc.vpc_id]
+    assert [each.eni_id for each in ec2.describe_network_interfaces(filters={"tag-value": ["z", "x"]}, now_ns=0)] == [eni_id]
+    assert ec2.describe_subnets(filters={"tag-value": ["*"]}, now_ns=0) == ()
+    assert subnet_id

@@ -44,7 +44,7 @@ def test_a_group_is_created_found_and_deleted(ec2, vpc, other_vpc, refused):
     assert ec2.describe_security_groups(group_ids=[made.group_id], now_ns=0) == (made,)
     for filters in ({"description": ["of nodes"]}, {"vpc-id": [vpc.vpc_id], "group-name": ["n*"]}, {"tag:a": ["1"]}):
         assert ec2.describe_security_groups(filters=filters, now_ns=0) == (made,)
-    with refused("DependencyViolation", f"delete {ec2.security_groups[3].group_id} first"):
+    with refused("DependencyViolation", f"The vpc '{other_vpc}' has dependencies and cannot be deleted."):
         ec2.delete_vpc(other_vpc)
     assert ec2.delete_security_group(made.group_id) == made.group_id
     with refused("InvalidGroup.NotFound", f"The security group '{made.group_id}' does not exist"):
@@ -59,10 +59,10 @@ def test_a_group_is_created_found_and_deleted(ec2, vpc, other_vpc, refused):
         ("Default", "x", "InvalidGroup.Reserved"),
         ("NODES", "x", "InvalidGroup.Duplicate"),
         ("sg-1", "x", "InvalidParameterValue"),
-        ("", "x", "InvalidParameterValue"),
+        ("", "x", "MissingParameter"),
         ("a" * 256, "x", "InvalidParameterValue"),
         ("ä", "x", "InvalidParameterValue"),
-        ("a", "", "InvalidParameterValue"),
+        ("a", "", "MissingParameter"),
         ("a", "a\nb", "InvalidParameterValue"),
     ],
 )

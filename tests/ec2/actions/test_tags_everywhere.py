@@ -11,7 +11,7 @@ from vpcipam.ec2.api import TagDescription
 from vpcipam.ec2.model import Ec2Model
 
 keys, values = st.sampled_from(["a", "b", "team*", "aB"]), st.sampled_from(["", "x", "xy", "x*", "X"])
-tag_lists = st.lists(st.tuples(keys, values), max_size=3)
+tag_lists = st.lists(st.tuples(keys, values), max_size=3, unique_by=lambda tag: tag[0])
 patterns = st.sampled_from(["*", "", "x", "x?", "x*", "?", "X", "[x]", "nobody", "a", "t*"])
 
 

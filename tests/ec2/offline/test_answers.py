@@ -153,6 +153,11 @@ def check_defaults_and_attributes(ec2, vpc_id):
     assert [each["GroupId"] for each in ec2.describe_security_groups(GroupNames=["a"]).SecurityGroups] == [group_id]
     ec2.describe_security_groups()
     assert ec2.delete_security_group(GroupName="a").GroupId == group_id
+    (instance,) = ec2.run_instances(MinCount=1, MaxCount=1, InstanceType="m5.large").Instances
+    ec2.modify_instance_attribute(InstanceId=instance["InstanceId"], SourceDestCheck={"Value": False})
+    shown = ec2.describe_instance_attribute(InstanceId=instance["InstanceId"], Attribute="sourceDestCheck").SourceDestCheck
+    assert shown == {"Value": False}
+    ec2.terminate_instances(InstanceIds=[instance["InstanceId"]])
     (zone, *_) = ec2.describe_subnets(Filters=[{"Name": "default-for-az", "Values": ["true"]}]).Subnets
     ec2.delete_subnet(SubnetId=zone["SubnetId"])
     assert ec2.create_default_subnet(AvailabilityZone=zone["AvailabilityZone"]).Subnet["CidrBlock"] == zone["CidrBlock"]

@@ -83,7 +83,9 @@ def client():
     ]
     ec2.create_subnet(VpcId=vpc_id, CidrBlock="10.0.1.0/24")
     for kind, count in (("m5.large", 2), ("t2.micro", 0)):
-        ec2.run_instances(InstanceType=kind, MinCount=1, MaxCount=1, SubnetId=subnet_id)
+        ec2.run_instances(
+            InstanceType=kind, MinCount=1, MaxCount=1, SubnetId=subnet_id, Ipv6AddressCount=count, EnablePrimaryIpv6=count > 0
+        )
         names = {"Ipv4PrefixCount": count, "Ipv6PrefixCount": 1} if count else {"SecondaryPrivateIpAddressCount": 1, "Ipv6AddressCount": 1}
         group = ec2.create_security_group(
             VpcId=vpc_id,
@@ -138,6 +140,7 @@ SHOWN = {
         "network-interface.addresses.private-dns-name": "Instances NetworkInterfaces PrivateIpAddresses PrivateDnsName",
         "source-dest-check": "Instances NetworkInterfaces SourceDestCheck", "ip-address": "Instances PublicIpAddress",
         "instance.group-id": "Instances SecurityGroups GroupId", "instance.group-name": "Instances SecurityGroups GroupName",
+        "network-interface.ipv6-addresses.is-primary-ipv6": "Instances NetworkInterfaces Ipv6Addresses IsPrimaryIpv6",
         "network-interface.group-id": "Instances NetworkInterfaces Groups GroupId",
         "network-interface.group-name": "Instances NetworkInterfaces Groups GroupName",
     }),

@@ -44,6 +44,7 @@ REQUESTS = {
     "TerminateInstances": {"InstanceIds": INSTANCES},
     "StopInstances": {"InstanceIds": INSTANCES},
     "StartInstances": {"InstanceIds": INSTANCES},
+    "ModifyInstanceAttribute": {"InstanceId": INSTANCES[1], "SourceDestCheck": {"Value": False}},
     "RebootInstances": {"InstanceIds": INSTANCES},
     "CreateNetworkInterface": {"SubnetId": SUBNET, "Ipv4PrefixCount": 1},
     "AttachNetworkInterface": {"NetworkInterfaceId": LOOSE, "InstanceId": INSTANCES[0], "DeviceIndex": 2},

@@ -11,6 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from vpcipam.ec2.api import Ec2Error
+from vpcipam.ec2.boto import BotoEc2
 from vpcipam.ec2.fake import Clock, fake_client
 from vpcipam.ec2.model import Ec2Model
 from vpcipam.ec2.offline.server import ACTIONS
@@ -480,7 +481,19 @@ def test_a_time_is_read_so_that_its_parameter_can_be_refused(client, subnet_id):
         client.run_instances(SubnetId=subnet_id, MinCount=1, MaxCount=1, InstanceMarketOptions=options)
 
 
-def test_a_primary_ipv6_address_is_not_modelled_and_never_ignored(client, subnet_id):
+def test_a_primary_ipv6_address_is_given_and_shown(client, model):
+    vpc_id = model.create_vpc("10.8.0.0/16", ipv6_cidr="2001:db8::/56").vpc_id
+    subnet_id = model.create_subnet(vpc_id, "10.8.0.0/24", ipv6_cidr="2001:db8::/64").subnet_id
     client.create_network_interface(SubnetId=subnet_id, EnablePrimaryIpv6=False)
-    with pytest.raises(NotModelled, match="EnablePrimaryIpv6"):
-        client.create_network_interface(SubnetId=subnet_id, EnablePrimaryIpv6=True)
+    made = client.create_network_interface(SubnetId=subnet_id, Ipv6AddressCount=2, EnablePrimaryIpv6=True)["NetworkInterface"]
+    assert [each["IsPrimaryIpv6"] for each in made["Ipv6Addresses"]] == [True, False]
+    own = {"DeviceIndex": 0, "SubnetId": subnet_id, "Ipv6AddressCount": 1, "PrimaryIpv6": True}
+    for wanted in ({"SubnetId": subnet_id, "Ipv6AddressCount": 1, "EnablePrimaryIpv6": True}, {"NetworkInterfaces": [own]}):
+        (instance,) = client.run_instances(MinCount=1, MaxCount=1, InstanceType="m5.large", **wanted)["Instances"]
+        assert [each["IsPrimaryIpv6"] for each in instance["NetworkInterfaces"][0]["Ipv6Addresses"]] == [True]
+    later = client.create_network_interface(SubnetId=subnet_id, Ipv6AddressCount=1)["NetworkInterface"]["NetworkInterfaceId"]
+    client.modify_network_interface_attribute(NetworkInterfaceId=later, EnablePrimaryIpv6=True)
+    (eni,) = client.describe_network_interfaces(NetworkInterfaceIds=[later])["NetworkInterfaces"]
+    assert [each["IsPrimaryIpv6"] for each in eni["Ipv6Addresses"]] == [True]
+    assert BotoEc2(client).describe_network_interfaces(eni_ids=[later], now_ns=0)[0].primary_ipv6 == eni["Ipv6Addresses"][0]["Ipv6Address"]
+    model._check()

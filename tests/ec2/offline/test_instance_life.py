@@ -220,3 +220,52 @@ def test_a_terminated_instance_is_shown_for_an_hour(client, clock, model):
 def test_a_call_on_instances_names_one(client):
     for call in (client.terminate_instances, client.stop_instances, client.start_instances, client.reboot_instances):
         assert code(call, InstanceIds=[]) == "MissingParameter"
+
+
+def test_the_attributes_of_the_only_eni_of_an_instance(client, model):
+    (instance_id,) = (each["InstanceId"] for each in launch(client)["Instances"])
+    group = client.create_security_group(GroupName="nodes", Description="of nodes")["GroupId"]
+
+    def shown(attribute):
+        return client.describe_instance_attribute(InstanceId=instance_id, Attribute=attribute)
+
+    assert (shown("sourceDestCheck")["SourceDestCheck"], shown("instanceType")["InstanceType"]) == ({"Value": True}, {"Value": "m5.large"})
+    client.modify_instance_attribute(InstanceId=instance_id, SourceDestCheck={"Value": False})
+    client.modify_instance_attribute(InstanceId=instance_id, Groups=[group])
+    assert (shown("sourceDestCheck")["SourceDestCheck"], shown("groupSet")["Groups"]) == (
+        {"Value": False},
+        [{"GroupId": group, "GroupName": "nodes"}],
+    )
+    (eni,) = model.network_interfaces
+    assert (eni.source_dest_check, eni.security_group_ids) == (False, (group,))
+    for members in ({"Attribute": "userData"}, {"Attribute": "enaSupport"}):
+        with pytest.raises(NotModelled, match="attribute"):
+            client.describe_instance_attribute(InstanceId=instance_id, **members)
+    with pytest.raises(NotModelled, match="InstanceType"):
+        client.modify_instance_attribute(InstanceId=instance_id, InstanceType={"Value": "m5.xlarge"})
+    assert code(client.modify_instance_attribute, InstanceId=instance_id) == "InvalidParameterCombination"
+    assert code(client.modify_instance_attribute, InstanceId=instance_id, Groups=["sg-0"]) == "InvalidGroup.NotFound"
+    assert code(client.modify_instance_attribute, InstanceId="i-0", Groups=[group]) == "InvalidInstanceID.NotFound"
+    other = client.create_network_interface(SubnetId=model.subnets[0].subnet_id)["NetworkInterface"]["NetworkInterfaceId"]
+    client.attach_network_interface(NetworkInterfaceId=other, InstanceId=instance_id, DeviceIndex=1)
+    for members in ({"Groups": [group]}, {"SourceDestCheck": {"Value": True}}):
+        assert code(client.modify_instance_attribute, InstanceId=instance_id, **members) == "InvalidInstanceID"
+    client.terminate_instances(InstanceIds=[instance_id])
+    assert code(client.modify_instance_attribute, InstanceId=instance_id, Groups=[group]) == "IncorrectInstanceState"
+    model._check()
+
+
+def test_several_unknown_instances_are_named_together(client):
+    (instance_id,) = (each["InstanceId"] for each in launch(client)["Instances"])
+    for call in (client.terminate_instances, client.describe_instances, client.stop_instances, client.reboot_instances):
+        with pytest.raises(ClientError, match=r"InvalidInstanceID.NotFound.*: The instance IDs 'i-9, i-1' do not exist"):
+            call(InstanceIds=["i-9", instance_id, "i-1"])
+        with pytest.raises(ClientError, match=r"InvalidInstanceID.NotFound.*: The instance ID 'i-9' does not exist"):
+            call(InstanceIds=[instance_id, "i-9"])
+    assert states(client, [instance_id]) == {instance_id: "running"}
+
+
+@pytest.mark.parametrize(("also", "words"), [("SubnetId", "subnet ID"), ("PrivateIpAddress", "private address")])
+def test_network_interfaces_go_without_parameters_of_the_instance(client, also, words):
+    with pytest.raises(ClientError, match=f"Network interfaces and an instance-level {words} may not be specified on the same request"):
+        launch(client, NetworkInterfaces=[{"DeviceIndex": 0}], **{also: "x"})

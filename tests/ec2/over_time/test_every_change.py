@@ -2,7 +2,7 @@
 
 import hypothesis.strategies as st
 import pytest
-from changes import CALLS, World, changing_actions
+from changes import CALLS, NITRO, World, changing_actions
 from hypothesis import given
 
 from vpcipam._units import NS_PER_S
@@ -124,6 +124,8 @@ def test_the_calls_here_do_change_something(action):
         found.ec2.create_default_vpc(availability_zones=["us-east-1a"])
     if action == "StartInstances":
         found.ec2.stop_instances([each.instance_id for each in found.ec2.instances], now_ns=0)
+    if action == "ModifyInstanceAttribute":  # of an instance with one ENI
+        found.ec2.launch_instance(NITRO, found.ec2.subnets[0].subnet_id, now_ns=0)
     before = found.show()
     outcomes = {outcome(lambda: found.call(action, number, number, NS_PER_S))[0] for number in range(8)}  # noqa: B023
     assert outcomes == {"answer", "code"} or action == "CreateVpc"

@@ -43,6 +43,12 @@ def test_a_vpc_without_its_default_security_group(account, vpc, broken):
     broken(11)
 
 
+def test_a_primary_ipv6_address_that_the_eni_does_not_have(account, eni_id, broken):
+    account.enis[eni_id].primary_ipv6 = 7
+    account.enis[eni_id].touch()
+    broken(12)
+
+
 def test_two_security_groups_of_one_name(ec2, account, vpc, broken):
     account.groups[ec2.create_security_group("a", "b", vpc_id=vpc.vpc_id).group_id].group_name = "Default"
     broken(11)

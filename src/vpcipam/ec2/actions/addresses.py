@@ -93,11 +93,15 @@ class AddressActions(Actions):
         """Remove IPv6 addresses and /80s from an ENI; both kinds may be given.
 
         Raises:
-            Ec2Error: InvalidParameterValue for what the ENI does not have; InvalidParameterCombination for nothing at all.
+            Ec2Error: InvalidParameterValue for the primary IPv6 address, and for what the ENI does not have; InvalidParameterCombination
+                for nothing at all.
         """
         call = self._begin("UnassignIpv6Addresses", now_ns)
         named = call.named((), (), *_at_least_one(call, addresses, prefixes))
-        _unassign(call, self._account.enis.find(call, eni_id), named)
+        eni = self._account.enis.find(call, eni_id)
+        if eni.primary_ipv6 in named.ipv6_addresses:
+            raise call.invalid(f"{address_text(eni.primary_ipv6, 6)} is the primary IPv6 address of {eni_id}, which can't be unassigned")
+        _unassign(call, eni, named)
         self._done(call, None)
 
 

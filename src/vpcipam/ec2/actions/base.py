@@ -35,6 +35,9 @@ class Views(Mapping[str, _View_co]):
     def __getitem__(self, key: str) -> _View_co:
         return self._records[key].view()
 
+    def __contains__(self, key: object) -> bool:
+        return key in self._records
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._records)
 
@@ -79,11 +82,12 @@ class Actions:
 
     @staticmethod
     def _named_or_all(call: Call, visible: Mapping[str, _Value], names: Iterable[str], table: Records[Any]) -> tuple[_Value, ...]:
-        """Return the named values, ordered by id, or all if no name is given; refuse the call for an unknown name as `table` does."""
-        try:
-            named = tuple(visible[name] for name in sorted(set(texts(names))))
-        except KeyError as error:
-            raise table.missing(call, error.args[0]) from None
+        """Return the named values, ordered by id, or all if no name is given; refuse the call for unknown names as `table` does."""
+        wanted = dict.fromkeys(texts(names))
+        unknown = [name for name in wanted if name not in visible]
+        if unknown:
+            raise table.missing(call, *unknown)
+        named = tuple(visible[name] for name in sorted(wanted))
         return named or tuple(visible.values())
 
     def _groups(self, call: Call, subnet: SubnetRecord, group_ids: Iterable[str]) -> tuple[SecurityGroupRecord, ...]:

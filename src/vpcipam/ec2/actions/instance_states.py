@@ -1,8 +1,6 @@
-"""The actions that stop, start, reboot and terminate instances, and describe their states."""
+"""The actions that stop, start, reboot, modify and terminate instances, and describe their states."""
 
 from collections.abc import Iterable
-
-import attrs
 
 from vpcipam._units import NS_PER_S
 from vpcipam.ec2.actions.base import Actions
@@ -43,10 +41,9 @@ class InstanceStateActions(Actions):
             Ec2Error: MissingParameter for no instance; InvalidInstanceID.NotFound; IncorrectState for one that does not run.
         """
         call = self._begin("RebootInstances", now_ns)
-        for instance_id in _given(call, instance_ids):
-            instance = self._instance_or_gone(call, instance_id)
+        for instance in self._instances_or_gone(call, instance_ids):
             if instance.state != "running":
-                raise call.refusal(ErrorCode.INCORRECT_STATE, f"The instance '{instance_id}' is not in the 'running' state")
+                raise call.refusal(ErrorCode.INCORRECT_STATE, f"The instance '{instance.instance_id}' is not in the 'running' state")
         self._done(call, None)
 
     def terminate_instance(self, instance_id: str, *, now_ns: int) -> None:
@@ -62,11 +59,12 @@ class InstanceStateActions(Actions):
             Ec2Error: MissingParameter for no instance; InvalidInstanceID.NotFound if one is unknown.
         """
         call = self._begin("TerminateInstances", now_ns)
-        found = [self._instance_or_gone(call, instance_id) for instance_id in _given(call, instance_ids)]
+        found = self._instances_or_gone(call, instance_ids)
+        answer = tuple([InstanceStateChange(each.instance_id, each.state, "terminated") for each in found])
         for instance in found:
             if isinstance(instance, InstanceRecord):
                 self._terminate(instance, call.now_ns)
-        return self._done(call, tuple(InstanceStateChange(each.instance_id, each.state, "terminated") for each in found))
+        return self._done(call, answer)
 
     def describe_instance_status(
         self, *, instance_ids: Iterable[str] = (), filters: Filters | None = None, include_all_instances: bool = False, now_ns: int
@@ -82,17 +80,45 @@ class InstanceStateActions(Actions):
         shown = [each for each in named if include_all_instances or each.state == "running"]
         return matching(call, shown, INSTANCE_STATUS_FILTERS, filters or {})
 
+    def modify_instance_attribute(
+        self, instance_id: str, *, source_dest_check: bool | None = None, security_group_ids: Iterable[str] = (), now_ns: int
+    ) -> None:
+        """Change the source/destination check or the security groups of the only ENI of an instance.
+
+        Raises:
+            Ec2Error: InvalidParameterCombination for none or both; InvalidInstanceID.NotFound; IncorrectInstanceState for a terminated one;
+                InvalidInstanceID for one with several ENIs; for the groups as `modify_network_interface_attribute`.
+        """
+        call = self._begin("ModifyInstanceAttribute", now_ns)
+        group_ids = texts(security_group_ids)
+        if (source_dest_check is None) != bool(group_ids):
+            raise call.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, "a call changes one attribute: source_dest_check or groups")
+        (instance,) = self._instances_or_gone(call, (instance_id,))
+        if not isinstance(instance, InstanceRecord):
+            message = f"The instance '{instance_id}' is not in a state in which its attributes can be changed."
+            raise call.refusal(ErrorCode.INCORRECT_INSTANCE_STATE, message)
+        eni, *others = instance.enis()
+        if others:
+            several = f"There are multiple interfaces attached to instance '{instance_id}'."
+            raise call.refusal(ErrorCode.INSTANCE_INVALID, f"{several} Please specify an interface ID for the operation instead.")
+        if group_ids:
+            eni.groups = self._groups(call, eni.subnet, group_ids)
+        else:
+            eni.source_dest_check = bool(source_dest_check)
+        eni.touch()
+        self._done(call, None)
+
     def _terminate(self, instance: InstanceRecord, now_ns: int) -> None:
         for attachment in [eni.attachment for eni in instance.enis() if eni.attachment is not None]:
             eni = self._account.detach(attachment)
             if attachment.delete_on_termination:
                 self._account.delete_eni(eni)
         self._account.delete_instance(instance)
-        gone = attrs.evolve(instance.view(), state="terminated", subnet_id="", vpc_id="")
-        self._account.add_terminated(gone, until_ns=now_ns + TERMINATED_SHOWN_NS, now_ns=now_ns)
+        instance.state = "terminated"
+        self._account.add_terminated(instance.view(), until_ns=now_ns + TERMINATED_SHOWN_NS, now_ns=now_ns)
 
     def _change(self, call: Call, state: str, instance_ids: Iterable[str]) -> tuple[InstanceStateChange, ...]:
-        found = [self._instance_or_gone(call, instance_id) for instance_id in _given(call, instance_ids)]
+        found = self._instances_or_gone(call, instance_ids)
         changed = []
         for instance in found:
             if not isinstance(instance, InstanceRecord):
@@ -105,9 +131,16 @@ class InstanceStateActions(Actions):
             self._account.touch(each)
         return self._done(call, answer)
 
-    def _instance_or_gone(self, call: Call, instance_id: str) -> InstanceRecord | Instance:
-        gone = self._account.terminated_instance(instance_id, call.now_ns)
-        return gone if gone is not None else self._account.instances.find(call, instance_id)
+    def _instances_or_gone(self, call: Call, instance_ids: Iterable[str]) -> list[InstanceRecord | Instance]:
+        names = _given(call, instance_ids)
+        found = [self._find_or_gone(call, name) for name in names]
+        known = [instance for instance in found if instance is not None]
+        if len(known) < len(found):
+            raise self._account.instances.missing(call, *(name for name, each in zip(names, found, strict=True) if each is None))
+        return known
+
+    def _find_or_gone(self, call: Call, instance_id: str) -> InstanceRecord | Instance | None:
+        return self._account.instances.get(instance_id) or self._account.terminated_instance(instance_id, call.now_ns)
 
 
 _DONE = {"stopped": "stopped", "running": "started"}

@@ -115,6 +115,7 @@ class InstanceActions(Actions):
                     description=each.description,
                     groups=its_groups,
                     tags=its_tags,
+                    has_primary_ipv6=each.enable_primary_ipv6,
                     created_ns=call.now_ns,
                 )
                 place = each.place(limits)

@@ -11,7 +11,7 @@ from vpcipam.ec2.errors import ErrorCode
 from vpcipam.ec2.state.call import EFA_ONLY, INTERFACE_TYPES, texts
 from vpcipam.ec2.state.filter_tables import ENI_FILTERS
 from vpcipam.ec2.state.filters import Filters, tagged_matching
-from vpcipam.ec2.state.rules import allocate_for_new_eni, require_limits, require_place, with_ipv6_of_subnet
+from vpcipam.ec2.state.rules import allocate_for_new_eni, require_ipv6_for_primary, require_limits, require_place, with_ipv6_of_subnet
 from vpcipam.ec2.state.subnet import AddressCounts, AddressSet
 
 
@@ -34,6 +34,7 @@ class InterfaceActions(Actions):
         ipv6_address_count: int = 0,
         ipv6_addresses: Iterable[str] = (),
         ipv6_prefixes: Iterable[str] = (),
+        enable_primary_ipv6: bool = False,
         security_group_ids: Iterable[str] = (),
         now_ns: int,
     ) -> NetworkInterface:
@@ -41,16 +42,17 @@ class InterfaceActions(Actions):
 
         The `…_count` arguments let EC2 pick the addresses; the other arguments name them. EC2 also picks the primary IP unless `private_ip`
         names it. A subnet that assigns IPv6 addresses adds one if none is asked for. `interface_type` is `interface`, `trunk`, `branch`,
-        `efa` or `efa-only`; the last has no addresses. Tags are pairs of key and value; if a key is given twice, its last value counts.
-        Without security groups the ENI gets the default one of its VPC.
+        `efa` or `efa-only`; the last has no addresses. Tags are pairs of key and value.
+        With `enable_primary_ipv6`, its lowest IPv6 address is its primary one until it is detached. Without security groups the ENI gets
+        the default one of its VPC.
 
         Raises:
-            Ec2Error: InvalidParameterCombination for more than one IPv4 argument beside `private_ip`, more than one IPv6 argument, or any
-                address of an EFA-only ENI; InvalidParameterValue for a name that is not an address of the subnet, and for IPv6 in a subnet
-                without it; InvalidIPAddress.InUse for a name that is taken; InsufficientFreeAddressesInSubnet if no address is left to pick
-                as the primary IP; InsufficientCidrBlocks for too few /80s; InvalidParameterValue if the primary IP fits but not all of the
-                other IPv4 addresses; InvalidGroup.NotFound for a security group that is unknown or of another VPC;
-                SecurityGroupsPerInterfaceLimitExceeded for more than five.
+            Ec2Error: InvalidParameterCombination for more than one IPv4 argument beside `private_ip`, more than one IPv6 argument, any
+                address of an EFA-only ENI, or a primary IPv6 address without any; InvalidParameterValue for a name that is not an address
+                of the subnet, and for IPv6 in a subnet without it; InvalidIPAddress.InUse for a name that is taken;
+                InsufficientFreeAddressesInSubnet if no address is left to pick as the primary IP; InsufficientCidrBlocks for too few
+                /80s; InvalidParameterValue if the primary IP fits but not all of the other IPv4 addresses; InvalidGroup.NotFound for a
+                security group that is unknown or of another VPC; SecurityGroupsPerInterfaceLimitExceeded for more than five.
         """
         call = self._begin("CreateNetworkInterface", now_ns)
         counts = AddressCounts(
@@ -76,10 +78,11 @@ class InterfaceActions(Actions):
         subnet = self._account.subnets.find(call, subnet_id)
         groups = self._groups(call, subnet, security_group_ids)
         if interface_type != EFA_ONLY:
-            addresses = allocate_for_new_eni(
-                call, subnet, private_ip=primary, named=named, counts=with_ipv6_of_subnet(subnet, named, counts)
-            )
-        elif primary is None and named.counts == counts == AddressCounts():
+            wanted = with_ipv6_of_subnet(subnet, named, counts)
+            if enable_primary_ipv6:
+                require_ipv6_for_primary(call, (named.counts + wanted).ipv6_addresses)
+            addresses = allocate_for_new_eni(call, subnet, private_ip=primary, named=named, counts=wanted)
+        elif not enable_primary_ipv6 and primary is None and named.counts == counts == AddressCounts():
             addresses = AddressSet()
         else:
             raise call.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, "An EFA-only network interface takes no IP addresses.")
@@ -91,6 +94,7 @@ class InterfaceActions(Actions):
             groups=groups,
             tags=read_tags,
             created_ns=call.now_ns,
+            has_primary_ipv6=enable_primary_ipv6,
         )
         return self._done(call, eni.view())
 
@@ -131,29 +135,40 @@ class InterfaceActions(Actions):
         delete_on_termination: bool | None = None,
         description: str | None = None,
         source_dest_check: bool | None = None,
+        enable_primary_ipv6: bool | None = None,
         security_group_ids: Iterable[str] = (),
         now_ns: int,
     ) -> None:
-        """Change one attribute of an ENI: its deletion on termination, its description, its source/destination check or its groups.
+        """Change one attribute of an ENI: its deletion on termination, description, source check, primary IPv6 address or groups.
+
+        `enable_primary_ipv6` makes its lowest IPv6 address its primary one, until it is detached.
 
         Raises:
-            Ec2Error: InvalidParameterCombination for none or several of the four, or for one of `attachment_id` and
-                `delete_on_termination` without the other; InvalidAttachmentID.NotFound if the attachment is not this ENI's; for the
-                groups as `create_network_interface`.
+            Ec2Error: InvalidParameterCombination for none or several of the five, for one of `attachment_id` and `delete_on_termination`
+                without the other, and for a primary IPv6 address without any; InvalidAttachmentID.NotFound if the attachment is not this
+                ENI's; OperationNotPermitted for a primary IPv6 address that should no longer be one; for the groups as
+                `create_network_interface`.
         """
         call = self._begin("ModifyNetworkInterfaceAttribute", now_ns)
         group_ids = texts(security_group_ids)
-        given = [value is not None for value in (attachment_id, description, source_dest_check, group_ids or None)]
+        attributes = (attachment_id, description, source_dest_check, enable_primary_ipv6, group_ids or None)
+        given = [value is not None for value in attributes]
         if sum(given) != 1 or (attachment_id is None) != (delete_on_termination is None):
             raise call.refusal(
                 ErrorCode.INVALID_PARAMETER_COMBINATION,
-                "a call changes one attribute: attachment_id with delete_on_termination, description, source_dest_check or groups",
+                "a call changes one attribute: attachment_id with delete_on_termination, description, source_dest_check, "
+                "enable_primary_ipv6 or groups",
             )
         eni = self._account.enis.find(call, eni_id)
         if attachment_id is not None:
             if eni.attachment is None or eni.attachment.attachment_id != attachment_id:
                 raise call.refusal(ErrorCode.ATTACHMENT_NOT_FOUND, f"{eni_id} has no attachment {attachment_id!r}")
             eni.set_attachment(eni.instance, attrs.evolve(eni.attachment, delete_on_termination=bool(delete_on_termination)))
+        if enable_primary_ipv6:
+            require_ipv6_for_primary(call, len(eni.ipv6_addresses))
+            eni.primary_ipv6 = min(eni.ipv6_addresses) if eni.primary_ipv6 is None else eni.primary_ipv6
+        elif enable_primary_ipv6 is not None and eni.primary_ipv6 is not None:
+            raise call.refusal(ErrorCode.OPERATION_NOT_PERMITTED, f"The primary IPv6 address of {eni_id} can't be disabled.")
         if description is not None:
             eni.description = description
         if source_dest_check is not None:

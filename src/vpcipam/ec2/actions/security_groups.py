@@ -24,14 +24,16 @@ class SecurityGroupActions(Actions):
         """Create a security group of a VPC, by default of the default one.
 
         Raises:
-            Ec2Error: InvalidParameterValue for a name or description that EC2 does not accept; InvalidGroup.Reserved for the name
-                `default`; InvalidGroup.Duplicate for a name that a group of the VPC has, in whatever case; VPCIdNotSpecified without a
-                VPC if there is no default one.
+            Ec2Error: MissingParameter for an empty name or description; InvalidParameterValue for one that EC2 does not accept;
+                InvalidGroup.Reserved for the name `default`; InvalidGroup.Duplicate for a name that a group of the VPC has, in whatever
+                case; VPCIdNotSpecified without a VPC if there is no default one.
         """
         call = self._begin("CreateSecurityGroup", now_ns)
         read_tags = call.tags(tags)
-        for parameter, text in (("groupName", group_name), ("groupDescription", description)):
-            if not _ALLOWED.fullmatch(text) or (parameter == "groupName" and text.startswith("sg-")):
+        for parameter, text in (("GroupName", group_name), ("GroupDescription", description)):
+            if not text:
+                raise call.refusal(ErrorCode.MISSING_PARAMETER, f"The request must contain the parameter {parameter}")
+            if not _ALLOWED.fullmatch(text) or (parameter == "GroupName" and text.startswith("sg-")):
                 raise call.invalid(f"Value ({text}) for parameter {parameter} is invalid.")
         if group_name.lower() == DEFAULT_GROUP:
             raise call.refusal(ErrorCode.GROUP_RESERVED, f"The security group '{group_name}' is reserved")

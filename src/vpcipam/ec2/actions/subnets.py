@@ -37,7 +37,7 @@ class SubnetActions(Actions):
         """Create a subnet; EC2 keeps its first four addresses and its last.
 
         `cidr` is a /16 to /28 within a CIDR of the VPC and may have host bits set (EC2: 100.68.0.18/18 becomes 100.68.0.0/18). `ipv6_cidr`
-        is a /64 within the VPC's IPv6 CIDR. Tags are pairs of key and value; if a key is given twice, its last value counts.
+        is a /64 within the VPC's IPv6 CIDR. Tags are pairs of key and value.
 
         Raises:
             Ec2Error: InvalidSubnet.Range for a CIDR of another size or outside the VPC; InvalidSubnet.Conflict if it overlaps another
@@ -134,7 +134,7 @@ class SubnetActions(Actions):
         call = self._begin("DeleteSubnet", now_ns)
         subnet = self._account.subnets.find(call, subnet_id)
         if subnet.enis:
-            raise call.refusal(ErrorCode.DEPENDENCY_VIOLATION, f"{subnet_id} has {len(subnet.enis)} network interfaces; delete those first")
+            raise call.refusal(ErrorCode.DEPENDENCY_VIOLATION, f"The subnet '{subnet_id}' has dependencies and cannot be deleted.")
         self._account.delete_subnet(subnet)
         self._done(call, None)
 

@@ -17,11 +17,10 @@ class TagActions(Actions):
     def create_tags(self, resource_ids: Iterable[str], tags: Iterable[tuple[str, str]], *, now_ns: int) -> None:
         """Add tags, pairs of key and value, to resources of any kinds; an existing tag gets the new value.
 
-        If a key is given twice, its last value counts.
-
         Raises:
-            Ec2Error: MissingParameter for no resource or no tag; InvalidParameterValue for a key or value that EC2 does not accept;
-                TagLimitExceeded beyond 50 tags of a resource; the NotFound codes; InvalidID for an id of no known kind.
+            Ec2Error: MissingParameter for no resource or no tag; InvalidParameterValue for a key or value that EC2 does not accept, and for
+                a key that is given twice; TagLimitExceeded beyond 50 tags of a resource; the NotFound codes; InvalidID for an id of no
+                known kind.
         """
         call = self._begin("CreateTags", now_ns)
         names, new = _given(call, resource_ids), call.tags(tags)

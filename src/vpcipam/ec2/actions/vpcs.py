@@ -205,11 +205,8 @@ class VpcActions(Actions):
         """
         call = self._begin("DeleteVpc", now_ns)
         vpc = self._account.vpcs.find(call, vpc_id)
-        if vpc.subnets:
-            raise call.refusal(ErrorCode.DEPENDENCY_VIOLATION, f"{vpc_id} has {len(vpc.subnets)} subnets; delete those first")
-        groups = [group.group_id for group in self._account.groups_of(vpc) if group is not vpc.default_group]
-        if groups:
-            raise call.refusal(ErrorCode.DEPENDENCY_VIOLATION, f"{vpc_id} has security groups of its own; delete {', '.join(groups)} first")
+        if vpc.subnets or self._account.groups_of(vpc) != [vpc.default_group]:
+            raise call.refusal(ErrorCode.DEPENDENCY_VIOLATION, f"The vpc '{vpc_id}' has dependencies and cannot be deleted.")
         self._account.delete_vpc(vpc)
         self._done(call, None)
 

@@ -10,8 +10,6 @@ from vpcipam.ec2.offline.wire import Members
 
 
 def _create(request: Request) -> Members:
-    if request.get("EnablePrimaryIpv6"):
-        raise request.not_modelled("a primary IPv6 address (EnablePrimaryIpv6)")
     primary, secondary = _private_ips(request)
     eni = request.model.create_network_interface(
         subnet_id=request.get("SubnetId"),
@@ -24,6 +22,7 @@ def _create(request: Request) -> Members:
         ipv6_addresses=request.texts("Ipv6Addresses", "Ipv6Address"),
         ipv6_prefix_count=request.get("Ipv6PrefixCount", 0),
         ipv6_prefixes=request.texts("Ipv6Prefixes", "Ipv6Prefix"),
+        enable_primary_ipv6=request.get("EnablePrimaryIpv6", False),
         interface_type=request.get("InterfaceType", "interface"),
         description=request.get("Description", ""),
         tags=request.tags("network-interface"),
@@ -76,6 +75,7 @@ def _modify(request: Request) -> Members:
         delete_on_termination=attachment.get("DeleteOnTermination"),
         description=request.get("Description", {}).get("Value"),
         source_dest_check=request.get("SourceDestCheck", {}).get("Value"),
+        enable_primary_ipv6=request.get("EnablePrimaryIpv6"),
         security_group_ids=request.texts("Groups"),
         now_ns=request.now_ns,
     )
@@ -129,7 +129,7 @@ ACTIONS: Final = {
         ignores={"EnaSrdSpecification", "EnaQueueCount"},
     ),
     "ModifyNetworkInterfaceAttribute": ActionHandler(
-        _modify, takes={"NetworkInterfaceId", "Attachment", "Description", "SourceDestCheck", "Groups"}
+        _modify, takes={"NetworkInterfaceId", "Attachment", "Description", "SourceDestCheck", "EnablePrimaryIpv6", "Groups"}
     ),
     "DescribeNetworkInterfaceAttribute": ActionHandler(_describe_attribute, takes={"Attribute", "NetworkInterfaceId"}),
     "DetachNetworkInterface": ActionHandler(_detach, takes={"AttachmentId", "Force"}),

@@ -16,16 +16,17 @@ from vpcipam.ec2.state.launching import LaunchInterface
 from vpcipam.errors import UnknownInstanceType
 
 _LARGEST_PAGE_OF_TYPES = 100
+_OF_THE_INSTANCE = {"SubnetId": "subnet ID", "PrivateIpAddress": "private address", "SecurityGroupIds": "security groups"}
+"""The parameters of a launch that go without network interfaces, in EC2's words."""
 _DEFAULT_TYPE = "m1.small"
 _ENI = "network-interface"
 
 
 def _run(request: Request) -> Members:
     given = request.get("NetworkInterfaces", ())
-    if given and any(name in request.members for name in ("SubnetId", "PrivateIpAddress", "SecurityGroupIds")):
-        message = (
-            "Network interfaces and an instance-level subnet, private address or security groups may not be specified on the same request"
-        )
+    also = next((words for name, words in _OF_THE_INSTANCE.items() if name in request.members), None)
+    if given and also:
+        message = f"Network interfaces and an instance-level {also} may not be specified on the same request"
         raise request.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, message)
     by_name = request.texts("SecurityGroups")
     if by_name and (given or "SubnetId" in request.members):
@@ -37,6 +38,7 @@ def _run(request: Request) -> Members:
         "Groups": request.get("SecurityGroupIds", ()),
         "Ipv6AddressCount": request.get("Ipv6AddressCount", 0),
         "Ipv6Addresses": request.get("Ipv6Addresses", ()),
+        "PrimaryIpv6": request.get("EnablePrimaryIpv6", False),
     }
     interfaces = sorted((_interface(request, each) for each in given or (alone,)), key=lambda each: each.device_index)
     interfaces[0] = attrs.evolve(interfaces[0], security_group_names=by_name) if by_name else interfaces[0]
@@ -77,6 +79,7 @@ def _interface(request: Request, given: Members) -> LaunchInterface:
         ipv6_address_count=given.get("Ipv6AddressCount", 0),
         ipv6_prefixes=[each["Ipv6Prefix"] for each in given.get("Ipv6Prefixes", ())],
         ipv6_prefix_count=given.get("Ipv6PrefixCount", 0),
+        enable_primary_ipv6=given.get("PrimaryIpv6", False),
         interface_type=given.get("InterfaceType", "interface"),
         description=given.get("Description", ""),
         security_group_ids=tuple(given.get("Groups", ())),
@@ -166,6 +169,32 @@ def _describe_status(request: Request) -> Members:
     )
 
 
+def _describe_attribute(request: Request) -> Members:
+    attribute = request.get("Attribute")
+    if attribute not in _ATTRIBUTES:
+        raise request.not_modelled(f"the attribute {attribute}")
+    (instance,) = request.model.describe_instances(
+        instance_ids=(request.get("InstanceId"),), include_terminated=True, now_ns=request.now_ns
+    )
+    value = instance_view(instance, request.region)[_ATTRIBUTES[attribute]]
+    shown = value if attribute == "groupSet" else {"Value": value}
+    return {"InstanceId": instance.instance_id, "Groups" if attribute == "groupSet" else _ATTRIBUTES[attribute]: shown}
+
+
+def _modify_attribute(request: Request) -> Members:
+    request.model.modify_instance_attribute(
+        request.get("InstanceId"),
+        source_dest_check=request.get("SourceDestCheck", {}).get("Value"),
+        security_group_ids=request.texts("Groups"),
+        now_ns=request.now_ns,
+    )
+    return {}
+
+
+_ATTRIBUTES: Final = {"groupSet": "SecurityGroups", "instanceType": "InstanceType", "sourceDestCheck": "SourceDestCheck"}
+"""The attributes of an instance that the network knows: their names in requests, and as members of an instance."""
+
+
 def _describe_types(request: Request) -> Members:
     found = request.model.describe_instance_types(
         instance_types=request.texts("InstanceTypes"), filters=request.filters(), now_ns=request.now_ns
@@ -185,7 +214,7 @@ def _describe_types(request: Request) -> Members:
 _INTERFACE_TAKES = {
     *("SubnetId", "DeviceIndex", "NetworkCardIndex", "PrivateIpAddress", "PrivateIpAddresses", "SecondaryPrivateIpAddressCount"),
     *("Ipv4Prefixes", "Ipv4PrefixCount", "Ipv6Addresses", "Ipv6AddressCount", "Ipv6Prefixes", "Ipv6PrefixCount"),
-    *("InterfaceType", "Description", "Groups", "DeleteOnTermination"),
+    *("InterfaceType", "Description", "Groups", "DeleteOnTermination", "PrimaryIpv6"),
 }
 _INTERFACE_IGNORES = {"AssociatePublicIpAddress", "ConnectionTrackingSpecification", "EnaSrdSpecification", "EnaQueueCount"}
 
@@ -194,7 +223,7 @@ ACTIONS: Final = {
         _run,
         takes={
             *("InstanceType", "MinCount", "MaxCount", "ImageId", "SubnetId", "PrivateIpAddress", "SecurityGroupIds", "NetworkInterfaces"),
-            *("SecurityGroups", "Ipv6AddressCount", "Ipv6Addresses", "Placement", "TagSpecifications"),
+            *("SecurityGroups", "Ipv6AddressCount", "Ipv6Addresses", "EnablePrimaryIpv6", "Placement", "TagSpecifications"),
         },
         ignores={
             *("BlockDeviceMappings", "CapacityReservationSpecification", "CpuOptions", "CreditSpecification", "DisableApiStop"),
@@ -214,5 +243,7 @@ ACTIONS: Final = {
         _describe_status, takes={"InstanceIds", "IncludeAllInstances", "Filters", *PAGE}, ignores={"IncludeManagedResources"}
     ),
     "DescribeInstances": ActionHandler(_describe, takes={"InstanceIds", "Filters", *PAGE}, ignores={"IncludeManagedResources"}),
+    "DescribeInstanceAttribute": ActionHandler(_describe_attribute, takes={"Attribute", "InstanceId"}),
+    "ModifyInstanceAttribute": ActionHandler(_modify_attribute, takes={"InstanceId", "SourceDestCheck", "Groups"}),
     "DescribeInstanceTypes": ActionHandler(_describe_types, takes={"InstanceTypes", "Filters", *PAGE}),
 }

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -98,20 +97,8 @@ class Request:
                 raise self.refusal(
                     ErrorCode.INVALID_PARAMETER_VALUE, f"'{wanted}' is not a valid taggable resource type for this operation."
                 )
-            pairs += self.unique_tags(specification.get("Tags", ()))
+            pairs += tag_pairs(specification.get("Tags", ()))
         return tuple(pairs)
-
-    def unique_tags(self, tags: Iterable[Mapping[str, str]]) -> list[tuple[str, str]]:
-        """Parse tags with distinct keys.
-
-        Raises:
-            Ec2Error: InvalidParameterValue for a key that is given twice.
-        """
-        pairs = tag_pairs(tags)
-        twice = next((key for key, count in Counter(key for key, _ in pairs).items() if count > 1), None)
-        if twice is not None:
-            raise self.refusal(ErrorCode.INVALID_PARAMETER_VALUE, f"Duplicate tag key '{twice}' specified.")
-        return pairs
 
     def filters(self) -> dict[str, tuple[str, ...]]:
         """Return the filters: values by name."""

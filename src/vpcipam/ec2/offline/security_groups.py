@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from vpcipam.ec2.offline.request import PAGE, ActionHandler, Request, paged
+from vpcipam.ec2.api import SecurityGroup
+from vpcipam.ec2.offline.request import PAGE, ActionHandler, Region, Request, paged
 from vpcipam.ec2.offline.views import security_group_view, tags_view
 from vpcipam.ec2.offline.wire import Members
 from vpcipam.ec2.state.names import security_group_arn
@@ -32,7 +33,12 @@ def _describe(request: Request) -> Members:
     groups = request.model.describe_security_groups(
         group_ids=request.texts("GroupIds"), group_names=request.texts("GroupNames"), filters=request.filters(), now_ns=request.now_ns
     )
-    return paged(request, groups, into="SecurityGroups", key=lambda group: group.group_id, view=security_group_view, names="GroupIds")
+    ipv6 = {vpc.vpc_id for vpc in request.model.vpcs if vpc.ipv6_cidr is not None}
+
+    def view(group: SecurityGroup, region: Region) -> Members:
+        return security_group_view(group, region, has_ipv6=group.vpc_id in ipv6)
+
+    return paged(request, groups, into="SecurityGroups", key=lambda group: group.group_id, view=view, names="GroupIds")
 
 
 ACTIONS: Final = {

@@ -3,12 +3,12 @@
 from typing import Final
 
 from vpcipam.ec2.api import TagDescription
-from vpcipam.ec2.offline.request import PAGE, ActionHandler, Region, Request, paged
+from vpcipam.ec2.offline.request import PAGE, ActionHandler, Region, Request, paged, tag_pairs
 from vpcipam.ec2.offline.wire import Members
 
 
 def _create(request: Request) -> Members:
-    request.model.create_tags(request.texts("Resources"), request.unique_tags(request.get("Tags", ())), now_ns=request.now_ns)
+    request.model.create_tags(request.texts("Resources"), tag_pairs(request.get("Tags", ())), now_ns=request.now_ns)
     return {}
 
 

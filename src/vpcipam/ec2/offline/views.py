@@ -34,7 +34,7 @@ def network_interface_view(eni: NetworkInterface, region: Region) -> Members:
         "Description": eni.description,
         "Groups": groups_view(eni),
         "InterfaceType": eni.interface_type,
-        "Ipv6Addresses": [{"Ipv6Address": address, "IsPrimaryIpv6": False} for address in eni.ipv6_addresses],
+        "Ipv6Addresses": [{"Ipv6Address": address, "IsPrimaryIpv6": address == eni.primary_ipv6} for address in eni.ipv6_addresses],
         "MacAddress": mac_address(eni.eni_id),
         "NetworkInterfaceId": eni.eni_id,
         "Operator": {"Managed": False},
@@ -97,7 +97,7 @@ def subnet_view(subnet: Subnet, region: Region, *, ipv6_state: str = "associated
         "State": "available",
         "SubnetArn": subnet_arn(subnet.subnet_id, region_of(subnet.availability_zone)),
         "SubnetId": subnet.subnet_id,
-        "Tags": tags_view(subnet.tags) or None,
+        "Tags": tags_view(subnet.tags),
         "VpcId": subnet.vpc_id,
     }
 
@@ -165,8 +165,8 @@ def groups_view(eni: NetworkInterface) -> list[Members]:
     return [{"GroupId": group_id, "GroupName": name} for group_id, name in pairs]
 
 
-def security_group_view(group: SecurityGroup, region: Region) -> Members:
-    """Format a security group as DescribeSecurityGroups does, with the rules of a new one."""
+def security_group_view(group: SecurityGroup, region: Region, *, has_ipv6: bool) -> Members:
+    """Format a security group as DescribeSecurityGroups does, with the rules of a new one in a VPC with IPv6 or without."""
     anywhere: Members = {"IpProtocol": "-1", "IpRanges": [], "Ipv6Ranges": [], "PrefixListIds": [], "UserIdGroupPairs": []}
     itself = [{"GroupId": group.group_id, "UserId": region.owner_id}]
     return {
@@ -174,7 +174,9 @@ def security_group_view(group: SecurityGroup, region: Region) -> Members:
         "GroupId": group.group_id,
         "GroupName": group.group_name,
         "IpPermissions": [{**anywhere, "UserIdGroupPairs": itself}] if group.group_name == DEFAULT_GROUP else [],
-        "IpPermissionsEgress": [{**anywhere, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}],
+        "IpPermissionsEgress": [
+            {**anywhere, "IpRanges": [{"CidrIp": "0.0.0.0/0"}], "Ipv6Ranges": [{"CidrIpv6": "::/0"}] if has_ipv6 else []}
+        ],
         "OwnerId": region.owner_id,
         "SecurityGroupArn": security_group_arn(group.group_id, region.name),
         "Tags": tags_view(group.tags) or None,

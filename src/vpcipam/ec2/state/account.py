@@ -7,8 +7,6 @@ it is allowed.
 from collections import Counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import attrs
-
 from vpcipam.address import Cidr
 from vpcipam.ec2.api import Attachment, Instance
 from vpcipam.ec2.errors import Ec2Error, ErrorCode
@@ -54,9 +52,11 @@ class Records(dict[str, _Value]):
         except KeyError:
             raise self.missing(call, key) from None
 
-    def missing(self, call: Call, key: str) -> Ec2Error:
-        """Create the error that refuses an unknown id."""
-        return call.refusal(self._not_found, f"The {self._kind} {key!r} does not exist")
+    def missing(self, call: Call, *keys: str) -> Ec2Error:
+        """Create the error that refuses unknown ids, one or more."""
+        if len(keys) > 1:
+            return call.refusal(self._not_found, f"The {self._kind}s '{', '.join(keys)}' do not exist")
+        return call.refusal(self._not_found, f"The {self._kind} {keys[0]!r} does not exist")
 
 
 class Account:
@@ -265,11 +265,16 @@ class Account:
         groups: tuple[SecurityGroupRecord, ...],
         tags: Tags = (),
         created_ns: int,
+        has_primary_ipv6: bool = False,
     ) -> EniRecord:
-        """Create an ENI with addresses that are already taken; the first is its primary IP. An EFA-only ENI has none."""
+        """Create an ENI with addresses that are already taken; the first is its primary IP, the lowest IPv6 one can be its primary too.
+
+        An EFA-only ENI has none.
+        """
         primary = next(iter(addresses.addresses), None)
         eni = EniRecord(self.new_id("eni"), subnet, primary, interface_type, description, tags, created_ns, groups)
-        eni.add(attrs.evolve(addresses, addresses=addresses.addresses[1:]))
+        eni.add(AddressSet(addresses.addresses[1:], addresses.prefixes, addresses.ipv6_addresses, addresses.ipv6_prefixes))
+        eni.primary_ipv6 = min(addresses.ipv6_addresses) if has_primary_ipv6 else None
         self.enis[eni.eni_id] = self.unattached_enis[eni.eni_id] = eni
         subnet.enis[eni.eni_id] = eni
         return eni
@@ -309,10 +314,11 @@ class Account:
         return attachment
 
     def detach(self, attachment: Attachment) -> EniRecord:
-        """Detach an ENI and return it; its place is free at once."""
+        """Detach an ENI and return it; its place is free at once. Its IPv6 addresses are then all alike (EC2: EnablePrimaryIpv6)."""
         eni = self.attachments.pop(attachment.attachment_id)
         del self.instances[attachment.instance_id].devices[attachment.network_card_index, attachment.device_index]
         self.unattached_enis[eni.eni_id] = eni
+        eni.primary_ipv6 = None
         eni.set_attachment(None, None)
         return eni
 

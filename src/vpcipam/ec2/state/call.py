@@ -3,6 +3,7 @@
 import contextlib
 import ipaddress
 import operator
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import attrs
@@ -115,8 +116,12 @@ class Call:
         return used[0] if used else None
 
     def tags(self, tags: Iterable[tuple[str, str]]) -> Tags:
-        """Check and sort tags, pairs of key and value; if a key is given twice, its last value counts. See `tag_key` and `tag_count`."""
-        read = sorted_tags(tags)
+        """Check and sort tags, pairs of key and value; InvalidParameterValue for a key given twice. See `tag_key` and `tag_count`."""
+        pairs = list(tags)
+        read = sorted_tags(pairs)
+        if len(read) < len(pairs):
+            twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+            raise self.invalid(f"Duplicate tag key '{twice}' specified.")
         for key, value in read:
             self.tag_key(key)
             if len(value) > TAG_VALUE_LENGTH_LIMIT:

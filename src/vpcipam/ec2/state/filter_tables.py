@@ -219,6 +219,7 @@ _INTERFACE_FILTERS: Mapping[str, Reader[NetworkInterface]] = {
     "addresses.private-dns-name": lambda eni: (private_dns_name(ip, region_of(eni.availability_zone)) for ip in eni.single_ips),
     "ipv4-prefixes.ipv4-prefix": lambda eni: eni.ipv4_prefixes,
     "ipv6-address": lambda eni: eni.ipv6_addresses,
+    "ipv6-addresses.is-primary-ipv6": lambda eni: {_truth(address == eni.primary_ipv6) for address in eni.ipv6_addresses},
     "ipv6-native": _no,
     "ipv6-prefixes.ipv6-prefix": lambda eni: eni.ipv6_prefixes,
     "tag-value": lambda eni: (value for _, value in eni.tags),

@@ -40,7 +40,8 @@ def tagged_matching(
     """Return the items that match all filters, as `matching` does, with the filters `tag:KEY` too."""
     if not filters:
         return tuple(shown)
-    return matching(call, shown, readers, filters, tag_reader=_tag_reader)
+    known = {"tag-value": _tag_values, **readers}  # documented for ENIs of instances, and in earlier documentation for all that has tags
+    return matching(call, shown, known, filters, tag_reader=_tag_reader)
 
 
 def matching(
@@ -113,6 +114,10 @@ def _expression(value: str) -> str:
 def tag_keys(shown: Tagged) -> Iterable[str]:
     """Read what the filter `tag-key` compares."""
     return (key for key, _ in shown.tags)
+
+
+def _tag_values(shown: Tagged) -> Iterable[str]:
+    return (value for _, value in shown.tags)
 
 
 def _tag_reader(key: str) -> Callable[[Tagged], Iterable[str]]:

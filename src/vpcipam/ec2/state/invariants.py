@@ -26,6 +26,7 @@ def check(account: Account) -> None:
     9. Reservations lie in their subnet and do not overlap, and `SubnetAddresses` has the same ones.
     10. The account, the trunk and the branch agree on each trunk association, and the branch is not attached.
     11. Each VPC has exactly one default security group, names are unique in a VPC, and every ENI has 1 to 5 groups of its VPC, by id.
+    12. The primary IPv6 address of an ENI is one of its IPv6 addresses.
 
     Raises:
         AssertionError: one does not hold; the message contains its number.
@@ -41,6 +42,7 @@ def check(account: Account) -> None:
     for instance in account.instances.values():
         _check_limits(instance)
     for eni in account.enis.values():
+        _hold(12, eni.primary_ipv6 is None or eni.primary_ipv6 in eni.ipv6_addresses, eni.eni_id)
         _hold(8, eni.view() == eni.fresh_view(), eni.eni_id)
         _hold(8, eni.untagged_view() == attrs.evolve(eni.fresh_view(), tags=()), eni.eni_id)
     _check_trunks(account)

@@ -8,7 +8,7 @@ import attrs
 from vpcipam.ec2.errors import ErrorCode
 from vpcipam.ec2.state.call import EFA_ONLY, INTERFACE_TYPES, Call, texts
 from vpcipam.ec2.state.records import SubnetRecord
-from vpcipam.ec2.state.rules import allocate_for_new_eni, with_ipv6_of_subnet
+from vpcipam.ec2.state.rules import allocate_for_new_eni, require_ipv6_for_primary, with_ipv6_of_subnet
 from vpcipam.ec2.state.subnet import NO_ADDRESSES, AddressCounts, AddressSet
 from vpcipam.limits import InstanceLimits
 
@@ -21,6 +21,7 @@ class LaunchAddresses:
     named: AddressSet
     counts: AddressCounts
     takes_none: bool
+    has_primary_ipv6: bool = False
 
 
 @attrs.frozen
@@ -47,6 +48,7 @@ class LaunchInterface:
     description: str = ""
     security_group_ids: Iterable[str] = ()
     security_group_names: Iterable[str] = ()
+    enable_primary_ipv6: bool = False
     tags: Iterable[tuple[str, str]] = ()
     delete_on_termination: bool = True
 
@@ -72,10 +74,14 @@ class LaunchInterface:
         if self.interface_type not in INTERFACE_TYPES:
             raise call.invalid(f"Value ({self.interface_type}) for parameter interfaceType is invalid.")
         primary = None if self.private_ip is None else call.address(self.private_ip)
-        asked = LaunchAddresses(primary, call.named(ipv4, blocks, ipv6, cells), counts, self.interface_type == EFA_ONLY)
+        asked = LaunchAddresses(
+            primary, call.named(ipv4, blocks, ipv6, cells), counts, self.interface_type == EFA_ONLY, self.enable_primary_ipv6
+        )
         if primary in asked.named.addresses:
             raise call.invalid(f"{self.private_ip} is named as the primary IP and as a secondary one")
-        if asked.takes_none and (primary is not None or asked.named.counts != counts or counts != AddressCounts()):
+        if asked.takes_none and (
+            primary is not None or asked.has_primary_ipv6 or asked.named.counts != counts or counts != AddressCounts()
+        ):
             raise call.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, "An EFA-only network interface takes no IP addresses.")
         return asked
 
@@ -92,6 +98,8 @@ def _take(call: Call, subnet: SubnetRecord, asked: LaunchAddresses) -> AddressSe
     if asked.takes_none:
         return NO_ADDRESSES
     counts = with_ipv6_of_subnet(subnet, asked.named, asked.counts)
+    if asked.has_primary_ipv6:
+        require_ipv6_for_primary(call, (asked.named.counts + counts).ipv6_addresses)
     return allocate_for_new_eni(call, subnet, private_ip=asked.private_ip, named=asked.named, counts=counts)
 
 

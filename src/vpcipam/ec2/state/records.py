@@ -143,6 +143,7 @@ class EniRecord:
     Attributes:
         private_ip: its primary IPv4 address, None for an EFA-only ENI, which has no addresses.
         groups: its security groups, ordered by id.
+        primary_ipv6: its primary IPv6 address, one of `ipv6_addresses`; None for none.
         instance: the instance that it is attached to, else None. Only `set_attachment` changes it and `attachment`.
         trunk: its association with a trunk, None if it is not a branch.
         branches: the associations of a trunk with its branches, by id.
@@ -160,6 +161,7 @@ class EniRecord:
     prefixes: set[int] = attrs.field(factory=set)
     ipv6_addresses: set[int] = attrs.field(factory=set)
     ipv6_prefixes: set[int] = attrs.field(factory=set)
+    primary_ipv6: int | None = None
     source_dest_check: bool = True
     instance: "InstanceRecord | None" = None
     attachment: Attachment | None = None
@@ -208,11 +210,17 @@ class EniRecord:
         )
 
     def slots(self) -> dict[Cidr, AddressSet]:
-        """Return its secondary IPs, /28s, IPv6 addresses and /80s, in this order, each as a CIDR with its address set."""
+        """Return its secondary IPs, /28s, IPv6 addresses and /80s, in this order, each as a CIDR with its address set.
+
+        The primary addresses are not among them: they can't be removed.
+        """
         return (
             {Cidr(4, address, 32): AddressSet(addresses=(address,)) for address in sorted(self.secondary_ips)}
             | {Cidr(4, prefix, 28): AddressSet(prefixes=(prefix,)) for prefix in sorted(self.prefixes)}
-            | {Cidr(6, address, 128): AddressSet(ipv6_addresses=(address,)) for address in sorted(self.ipv6_addresses)}
+            | {
+                Cidr(6, address, 128): AddressSet(ipv6_addresses=(address,))
+                for address in sorted(self.ipv6_addresses - {self.primary_ipv6})
+            }
             | {Cidr(6, prefix, 80): AddressSet(ipv6_prefixes=(prefix,)) for prefix in sorted(self.ipv6_prefixes)}
         )
 
@@ -268,6 +276,7 @@ class EniRecord:
             ipv4_prefixes=prefix_texts(self.prefixes, AddressMode.PREFIX),
             ipv6_addresses=address_texts(self.ipv6_addresses, 6),
             ipv6_prefixes=prefix_texts(self.ipv6_prefixes, AddressMode.IPV6),
+            primary_ipv6="" if self.primary_ipv6 is None else address_text(self.primary_ipv6, 6),
             interface_type=self.interface_type if self.trunk is None else "branch",
             status="in-use" if self.is_in_use else "available",
             description=self.description,
@@ -325,14 +334,15 @@ class InstanceRecord:
         return [self.devices[place] for place in sorted(self.devices)]
 
     def view(self) -> Instance:
-        """Return the public value."""
+        """Return the public value; a terminated one has no subnet and no VPC."""
+        is_gone = self.state == "terminated"
         return Instance(
             instance_id=self.instance_id,
             instance_type=self.limits.instance_type,
-            subnet_id=self.subnet.subnet_id,
+            subnet_id="" if is_gone else self.subnet.subnet_id,
             network_interfaces=tuple(eni.view() for eni in self.enis()),
             tags=self.tags,
-            vpc_id=self.subnet.vpc_id,
+            vpc_id="" if is_gone else self.subnet.vpc_id,
             availability_zone=self.subnet.availability_zone,
             state=self.state,
             launched_ns=self.launched_ns,

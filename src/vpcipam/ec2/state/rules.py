@@ -32,24 +32,37 @@ def allocate_for_new_eni(
     if private_ip is not None:
         named = AddressSet((private_ip,)) + named
     _require_ipv6(call, subnet, counts)
-    _require_ipv6(call, subnet, named.counts)
-    if named.counts.ipv6_addresses + counts.ipv6_addresses > UNATTACHED_IPV6_LIMIT:
+    if len(named.ipv6_addresses) + counts.ipv6_addresses > UNATTACHED_IPV6_LIMIT:
         raise _too_many_ipv6(call)
-    require_within(call, subnet, named)
+    if named is not NO_ADDRESSES:
+        require_within(call, subnet, named)
     pool = subnet.addresses
     with pool.all_or_nothing():
         try:
-            pool.claim(named)
+            if named is not NO_ADDRESSES:
+                pool.claim(named)
         except AlreadyAllocated:
             raise call.refusal(ErrorCode.ADDRESS_IN_USE, f"[{_names(named)}]: the specified address is already in use.") from None
         if private_ip is None and pool.free_count == 0:
             raise call.refusal(ErrorCode.INSUFFICIENT_FREE_ADDRESSES, f"{subnet.subnet_id} has no free address for a primary IP")
-        ipv6 = allocate_for_eni(call, subnet, attrs.evolve(counts, addresses=0, prefixes=0))
+        ipv6 = NO_ADDRESSES
+        if counts.ipv6_count:
+            wanted = AddressCounts(ipv6_addresses=counts.ipv6_addresses, ipv6_prefixes=counts.ipv6_prefixes)
+            ipv6 = allocate_for_eni(call, subnet, wanted)
         try:
             ipv4 = pool.allocate(AddressCounts((private_ip is None) + counts.addresses, counts.prefixes))
         except (PoolExhausted, NoFreeRun) as error:
             raise call.invalid(f"{NO_ROOM_FOR_SECONDARY}: {error}") from None
     return ipv4 + ipv6 + named if private_ip is None else named + ipv4 + ipv6
+
+
+def require_ipv6_for_primary(call: Call, ipv6_count: int) -> None:
+    """Check that an ENI that is to have a primary IPv6 address has an IPv6 address; a /80 can't be one."""
+    if not ipv6_count:
+        raise call.refusal(
+            ErrorCode.INVALID_PARAMETER_COMBINATION,
+            "A primary IPv6 address needs an IPv6 address of the network interface; a prefix is none.",
+        )
 
 
 def with_ipv6_of_subnet(subnet: SubnetRecord, named: AddressSet, counts: AddressCounts) -> AddressCounts:

@@ -74,11 +74,16 @@ class AddressSet:
     @property
     def counts(self) -> AddressCounts:
         """The number of addresses of each kind."""
-        return AddressCounts(*map(len, self.kinds))
+        return AddressCounts(len(self.addresses), len(self.prefixes), len(self.ipv6_addresses), len(self.ipv6_prefixes))
 
     def __add__(self, other: "AddressSet") -> "AddressSet":
         """Append another set's addresses, kind by kind."""
-        return AddressSet(*(mine + others for mine, others in zip(self.kinds, other.kinds, strict=True)))
+        return AddressSet(
+            self.addresses + other.addresses,
+            self.prefixes + other.prefixes,
+            self.ipv6_addresses + other.ipv6_addresses,
+            self.ipv6_prefixes + other.ipv6_prefixes,
+        )
 
 
 NO_ADDRESSES = AddressSet()

@@ -29,7 +29,6 @@ UNMODELLED_FILTERS: Mapping[str, frozenset[str]] = {
         maintenance-options.auto-recovery metadata-options.http-endpoint metadata-options.http-protocol-ipv4
         metadata-options.http-protocol-ipv6 metadata-options.http-put-response-hop-limit metadata-options.http-tokens
         metadata-options.instance-metadata-tags metadata-options.state monitoring-state network-interface.deny-all-igw-traffic
-        network-interface.ipv6-addresses.is-primary-ipv6
         network-performance-options.bandwidth-weighting placement-group-name placement-partition-number platform platform-details
         private-dns-name-options.enable-resource-name-dns-a-record private-dns-name-options.enable-resource-name-dns-aaaa-record
         private-dns-name-options.hostname-type product-code product-code.type ramdisk-id reason requester-id root-device-name
