@@ -36,6 +36,10 @@ class NaiveAccount:
     def __init__(self):
         self.groups, self.enis, self.instances = {}, {}, {}
 
+    def forget(self, now_ns):
+        """Forget the instances that were terminated an hour ago."""
+        self.instances = {key: each for key, each in self.instances.items() if each.until_ns is None or each.until_ns > now_ns}
+
     def alive(self):
         return {key: each for key, each in self.instances.items() if each.state != "terminated"}
 
@@ -123,6 +127,7 @@ class LifeAgreement(RuleBasedStateMachine):
     def both(self, expected, call):
         """Call both, and return the model's answer, None for a refusal of both."""
         self.now_ns += 1
+        self.naive.forget(self.now_ns)
         try:
             answer = call()
         except Ec2Error as error:
@@ -251,9 +256,7 @@ class LifeAgreement(RuleBasedStateMachine):
 
     @invariant()
     def both_show_the_same(self):
-        gone = [key for key, each in self.naive.instances.items() if each.until_ns is not None and each.until_ns <= self.now_ns]
-        for key in gone:
-            del self.naive.instances[key]
+        self.naive.forget(self.now_ns)
         shown = self.ec2.describe_instances(include_terminated=True, now_ns=self.now_ns)
         assert {each.instance_id: each.state for each in shown} == {key: each.state for key, each in self.naive.instances.items()}
         assert {each.group_id: (each.vpc_id, each.group_name) for each in self.ec2.security_groups} == self.naive.groups
