@@ -100,6 +100,7 @@ figures: $(VENV)/dev ## Renew the figures, tables and pictures of docs/*.md from
 	$(BIN)/python tests/inspection/symptoms.py
 	$(BIN)/python tools/figures.py
 	$(BIN)/python tools/draw_layers.py
+	$(BIN)/python tools/draw_concepts.py
 
 docs: $(VENV)/dev ## Build the site in build/site; a warning is an error
 	VPCIPAM_NO_EXTENSION=1 $(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --builder html docs build/site
