@@ -1,10 +1,17 @@
 """Build the compiled twins of the pools and of the fleet's loop; everything else about the package is in pyproject.toml."""
 
+import gzip
 import os
+import tarfile
 from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.command.sdist import sdist
+
+# The time of every file of an sdist, so that the same sources give the same bytes. As usual, the environment can set it.
+TIME = int(os.environ.get("SOURCE_DATE_EPOCH", "315532800"))
 
 # 1: a build without the extensions fails. CI and release builds set it, so that no wheel silently falls back to the plain twins.
 REQUIRED = os.environ.get("VPCIPAM_REQUIRE_EXTENSION") == "1"
@@ -23,4 +30,38 @@ extensions = cythonize(
 for extension in extensions:
     extension.optional = not REQUIRED  # set on the result, since cythonize() drops the flag
 
-setup(ext_modules=extensions, options={"build_ext": {"parallel": os.cpu_count()}})
+
+class CurrentBuild(build_ext):
+    """Build the extensions. Where one can't be built, an earlier one of other sources must not be used in its place."""
+
+    def build_extension(self, ext: Extension) -> None:
+        """Build an extension, after removing what an earlier build left."""
+        Path(self.get_ext_fullpath(ext.name)).unlink(missing_ok=True)
+        super().build_extension(ext)
+
+
+class RepeatableSdist(sdist):
+    """Pack an sdist without anything of the machine: owners, times, and modes that depend on the user."""
+
+    def make_archive(self, base_name: str, *_: object, base_dir: str, **__: object) -> str:
+        """Write the archive, and return its path. It is always a gzipped tar."""
+        path = f"{base_name}.tar.gz"
+        with (
+            Path(path).open("wb") as file,
+            gzip.GzipFile("", "wb", 9, file, TIME) as packed,
+            tarfile.open(fileobj=packed, mode="w") as archive,  # type: ignore[arg-type]
+        ):
+            archive.add(base_dir, filter=_plain)  # which sorts by name
+        return path
+
+
+def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    runs = member.isdir() or member.mode & 0o100
+    return member.replace(mtime=TIME, mode=0o755 if runs else 0o644, uid=0, gid=0, uname="", gname="", deep=False)
+
+
+setup(
+    cmdclass={"build_ext": CurrentBuild, "sdist": RepeatableSdist},
+    ext_modules=extensions,
+    options={"build_ext": {"parallel": os.cpu_count()}},
+)

@@ -1,7 +1,8 @@
 """Check the contents of the sdist and the wheel: `python tools/check_dist.py dist`.
 
 The wheel must have the compiled pools and no C or Cython source. The sdist must have the Cython source and no C. Both must have the table
-of instance types, the page of `vpcipam serve` and the marker `py.typed`.
+of instance types, the page of `vpcipam serve` and the marker `py.typed`. All files of the sdist have one time and no owner: the same
+sources give the same bytes.
 """
 
 import sys
@@ -36,6 +37,13 @@ def sdist_problems(names: list[str]) -> list[str]:
     )
 
 
+def origin_problems(members: list[tarfile.TarInfo]) -> list[str]:
+    """List what the files of an sdist tell about the machine that made it."""
+    times = {member.mtime for member in members}
+    owners = sorted({member.uname for member in members} - {""})
+    return [f"its files have {len(times)} times"] * (len(times) > 1) + [f"{name} owns files of it" for name in owners]
+
+
 def _data_problems(names: list[str]) -> list[str]:
     table = [] if any("vpcipam/limits/data/" in name for name in names) else ["the table of instance types is missing"]
     return table + ([] if any(name.endswith(PAGE) for name in names) else ["the page of `vpcipam serve` is missing"])
@@ -48,7 +56,8 @@ def main(folder: str) -> int:
     with zipfile.ZipFile(wheel) as archive:
         problems = [f"{wheel.name}: {problem}" for problem in wheel_problems(archive.namelist())]
     with tarfile.open(sdist) as archive:
-        problems += [f"{sdist.name}: {problem}" for problem in sdist_problems(archive.getnames())]
+        found = sdist_problems(archive.getnames()) + origin_problems(archive.getmembers())
+        problems += [f"{sdist.name}: {problem}" for problem in found]
     for problem in problems:
         print(problem, file=sys.stderr)
     if not problems:

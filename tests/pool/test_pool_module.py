@@ -43,7 +43,9 @@ def test_the_selector_prefers_the_compiled_twin(monkeypatch):
 def test_the_selector_falls_back_to_the_plain_twin(monkeypatch):
     monkeypatch.delenv("VPCIPAM_NO_EXTENSION", raising=False)
     monkeypatch.setitem(sys.modules, "vpcipam._pool", None)
-    selector = load_selector()
+    with pytest.warns(RuntimeWarning, match="compiled ones were not built. Install a C compiler") as told:
+        selector = load_selector()
+    assert len(told) == 1
     assert selector.USING_EXTENSION is False
     assert selector.AddressPool is plain.AddressPool
 

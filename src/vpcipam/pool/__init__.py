@@ -1,7 +1,7 @@
 """Pools of offsets and of keyed addresses: integers only, no clock, no AWS.
 
 The classes are compiled if the extension modules were built, and plain Python otherwise. Both twins behave the same; `USING_EXTENSION`
-tells which one is in use. If the extension modules are there but can't be loaded, as in a second interpreter of the process, a
+tells which one is in use. If the extension modules were not built, or can't be loaded, as in a second interpreter of the process, a
 RuntimeWarning says so. Set `VPCIPAM_NO_EXTENSION=1` in the environment before the first import to force the plain twin.
 """
 
@@ -57,10 +57,14 @@ else:
         from vpcipam.pool.plain import AddressPool, BitmapPool, owners_lock
 
         USING_EXTENSION = False
-        if not isinstance(error, ModuleNotFoundError):  # else there was no compiler when the package was built
-            warnings.warn(
-                f"vpcipam uses its plain pools, ten times as slow, since the compiled ones can't be loaded ({error}). "
-                "A process can load them in one interpreter: import vpcipam there first. VPCIPAM_NO_EXTENSION=1 chooses the plain ones",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+        if isinstance(error, ModuleNotFoundError):
+            reason, cure = "were not built", "Install a C compiler and install vpcipam again."
+        else:
+            reason = f"can't be loaded ({error})"
+            cure = "A process can load them in one interpreter: import vpcipam there first."
+        warnings.warn(
+            f"vpcipam uses its plain pools, ten times as slow, since the compiled ones {reason}. {cure} VPCIPAM_NO_EXTENSION=1 chooses the "
+            "plain ones, without this warning",
+            RuntimeWarning,
+            stacklevel=2,
+        )
