@@ -75,6 +75,7 @@ stubtest: $(VENV)/dev
 	$(BIN)/python -m mypy.stubtest vpcipam._pool vpcipam.pool.addresses
 
 bench: $(VENV)/dev ## Run the benchmarks, then print ratios to floors measured in the same run
+	-$(PIP) install --group rivals
 	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-enable --quiet
 	$(BIN)/python benchmarks/report.py
 	$(BIN)/python benchmarks/fleet_report.py

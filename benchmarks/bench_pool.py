@@ -39,6 +39,29 @@ def test_allocate_and_release_a_run(benchmark, steps, capacity):
     bench(benchmark, pool_workloads.allocate_release_run(TWIN, capacity if steps > 1000 else min(capacity, 640), steps))
 
 
+@pytest.mark.parametrize("in_buffer", [False, True], ids=["list", "buffer"])
+@pytest.mark.parametrize("with_runs", [False, True], ids=["", "runs"])
+def test_allocate_and_release_many(benchmark, steps, in_buffer, with_runs):
+    capacity, many = (65_536, 1_000) if steps > 1000 else (640, 100)
+    bench(benchmark, pool_workloads.allocate_release_many(TWIN, capacity, many, steps // 100, in_buffer=in_buffer, with_runs=with_runs))
+
+
+@pytest.mark.parametrize("at_once", [False, True], ids=["assign", "assign_many"])
+def test_assign_many_and_revoke(benchmark, steps, at_once):
+    keys = floors.Churn(500 if steps > 1000 else 20, steps).keys
+    bench(benchmark, pool_workloads.assign_all(TWIN, keys, steps // 100, at_once=at_once))
+
+
+def test_floors_and_misses(steps):
+    for work in (
+        floors.slice_floor(2, 100),
+        pool_workloads.allocate_release_singly(TWIN, 640, 100, 2),
+        *pool_workloads.misses(TWIN, steps),
+    ):
+        work.run()
+        work.check()
+
+
 @pytest.mark.parametrize("placement", ["lowest", "packed", "spread", "random"])
 @pytest.mark.parametrize(("block_count", "block_size"), POOLS)
 def test_assign_and_unassign(benchmark, steps, block_count, block_size, placement):

@@ -47,6 +47,20 @@ def list_floor(steps: int) -> Workload:
     return Workload("l.append(l.pop())", steps, run)
 
 
+def slice_floor(steps: int, many: int) -> Workload:
+    """Take many items off a list and put them back: the floor for allocating and releasing many things at once."""
+    rounds = range(steps)
+    items = list(range(32 * many))
+
+    def run() -> None:
+        for _ in rounds:
+            taken = items[-many:]
+            del items[-many:]
+            items.extend(taken)
+
+    return Workload(f"l[-{many:,}:], deleted and put back", steps, run)
+
+
 @dataclass(frozen=True)
 class Churn:
     """Pairs of keys for a pool at a steady fill: each step adds a new key and removes the oldest."""

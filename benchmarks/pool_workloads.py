@@ -1,8 +1,13 @@
 """Workloads for the pools."""
 
+import random
+from array import array
 from types import ModuleType
+from typing import Any
 
 from floors import BEGIN_NS, Churn, Workload
+
+from vpcipam.errors import PoolExhausted
 
 BASE = 10 << 24  # 10.0.0.0
 
@@ -47,6 +52,73 @@ def allocate_release_run(twin: ModuleType, capacity: int, steps: int) -> Workloa
         pool.release_run(free_runs[0] * 16, 16)
 
     return Workload(f"run of 16 out of {capacity:,} offsets", steps, run, check)
+
+
+def half_full(twin: ModuleType, capacity: int) -> Any:
+    """Return a pool with a random half of its offsets in use."""
+    pool = twin.BitmapPool(capacity)
+    for offset in random.Random(1).sample(range(capacity), capacity // 2):
+        pool.allocate_at(offset)
+    return pool
+
+
+def allocate_release_many(twin: ModuleType, capacity: int, many: int, steps: int, *, in_buffer: bool, with_runs: bool) -> Workload:
+    """Allocate many offsets out of a pool that is half full and release them, as a list of ints or in a buffer."""
+    rounds = range(steps)
+    pool = half_full(twin, capacity)
+    if with_runs:
+        pool.free_run_count(16)
+    before = list(pool)
+    buffer = array("I", [0]) * many
+
+    def run() -> None:
+        for _ in rounds:
+            pool.release_many(pool.allocate_many(many))
+
+    def run_in_buffer() -> None:
+        for _ in rounds:
+            pool.allocate_into(buffer)
+            pool.release_from(buffer)
+
+    def check() -> None:
+        assert list(pool) == before
+
+    name = f"{many:,} of {capacity:,} offsets, {'buffer' if in_buffer else 'list'}{', /28s counted' * with_runs}"
+    return Workload(name, steps, run_in_buffer if in_buffer else run, check)
+
+
+def allocate_release_singly(twin: ModuleType, capacity: int, many: int, steps: int) -> Workload:
+    """Allocate and release as many offsets in single calls."""
+    rounds = range(steps)
+    pool = half_full(twin, capacity)
+
+    def run() -> None:
+        allocate, release = pool.allocate, pool.release
+        for _ in rounds:
+            for offset in [allocate() for _ in range(many)]:
+                release(offset)
+
+    return Workload(f"{many:,} of {capacity:,} offsets, single calls", steps, run)
+
+
+def misses(twin: ModuleType, steps: int) -> list[Workload]:
+    """Ask a full pool for an offset: with a PoolExhausted, and with None."""
+    rounds = range(steps)
+    pool = twin.BitmapPool(64)
+    pool.allocate_many(64)
+
+    def raising() -> None:
+        for _ in rounds:
+            try:  # noqa: SIM105 - `suppress` takes longer than the call
+                pool.allocate()
+            except PoolExhausted:
+                pass
+
+    def returning() -> None:
+        for _ in rounds:
+            pool.allocate_or_none()
+
+    return [Workload("a full pool, allocate", steps, raising), Workload("a full pool, allocate_or_none", steps, returning)]
 
 
 def assign_unassign(twin: ModuleType, churn: Churn, block_count: int, block_size: int, placement: str = "lowest") -> Workload:
@@ -131,3 +203,27 @@ def assign_unassign_beside(twin: ModuleType, churn: Churn, live: int, block_coun
         assert {key for key, _ in pool.items()} == {*staying, *churn.keys[: churn.live]}
 
     return Workload(f"{block_count * block_size:,} addresses in {block_count:,} blocks of {block_size}", len(pairs), run, check)
+
+
+def assign_all(twin: ModuleType, keys: list[tuple[str, str, str]], steps: int, *, at_once: bool) -> Workload:
+    """Assign addresses to keys and take them back, with single calls or with one."""
+    rounds = range(steps)
+    pool = twin.AddressPool(cooldown_ns=0)
+    for number in range(735):
+        pool.add_block(BASE + number * 16, 16, number // 14)
+
+    def run() -> None:
+        assign, revoke = pool.assign, pool.revoke
+        for _ in rounds:
+            if at_once:
+                pool.assign_many(keys, BEGIN_NS)
+            else:
+                for key in keys:
+                    assign(key, BEGIN_NS)
+            for key in keys:
+                revoke(key)
+
+    def check() -> None:
+        assert not len(pool)
+
+    return Workload(f"{len(keys):,} keys, {'assign_many' if at_once else 'assign'}, and revoke", steps, run, check)

@@ -13,7 +13,7 @@ import datastore_workloads
 import journal_workloads
 import pool_workloads
 import rivals
-from floors import Churn, Timing, compare, dict_floor, empty_loop, list_floor, pair_loop
+from floors import Churn, Timing, compare, dict_floor, empty_loop, list_floor, pair_loop, slice_floor
 
 from vpcipam import PodRef
 
@@ -67,6 +67,25 @@ def bitmap_section(rounds: int) -> None:
         work = [pool_workloads.allocate_release_run(twin, capacity, STEPS) for capacity in (640, 4096, 65_536)]
         timings = compare(empty_loop(STEPS), list_floor(STEPS), work, few_rounds(twin, rounds))
         table(f"{twin.__name__}: BitmapPool, allocate_run + release_run, 5 % of the runs free", "compiled ≤ 10 ×", timings)
+
+
+def bulk_section(rounds: int) -> None:
+    """Many offsets or keys in one call, and calls that find nothing."""
+    for twin in twins():
+        fewer, steps = few_rounds(twin, rounds), STEPS // 500
+        shapes = ((False, False), (True, False), (False, True), (True, True))
+        work = [
+            pool_workloads.allocate_release_many(twin, 65_536, 1_000, steps, in_buffer=in_buffer, with_runs=with_runs)
+            for in_buffer, with_runs in shapes
+        ]
+        work.append(pool_workloads.allocate_release_singly(twin, 65_536, 1_000, steps))
+        timings = compare(empty_loop(steps), slice_floor(steps, 1_000), work, fewer)
+        table(f"{twin.__name__}: BitmapPool, 1,000 offsets and back", "compiled ≤ 5 × as a list, ≤ 2 × in a buffer", timings)
+        floor = pool_workloads.allocate_release(twin, 64, 0.5, STEPS)
+        timings = compare(empty_loop(STEPS), floor, pool_workloads.misses(twin, STEPS), fewer)
+        table(f"{twin.__name__}: BitmapPool, nothing free, against allocate + release", "None ≤ 1 ×", timings)
+        singly, at_once = (pool_workloads.assign_all(twin, Churn(500, STEPS).keys, steps, at_once=at_once) for at_once in (False, True))
+        table(f"{twin.__name__}: AddressPool, 1,000 keys", "≤ 0.9 ×", compare(empty_loop(steps), singly, [at_once], fewer))
 
 
 def address_section(rounds: int) -> None:
@@ -163,6 +182,7 @@ def rivals_section(rounds: int) -> None:
 
 SECTIONS: dict[str, Callable[[int], None]] = {
     "bitmap": bitmap_section,
+    "bulk": bulk_section,
     "rivals": rivals_section,
     "address": address_section,
     "growth": growth_section,
