@@ -4,10 +4,11 @@ import gc
 import itertools
 import sys
 import tracemalloc
+from array import array
 
 import pytest
 
-from vpcipam.errors import PoolExhausted
+from vpcipam.errors import NotAllocated, PoolExhausted
 
 FEW = 200
 MANY = {"cython": 200_000, "python": 10_000}  # each round makes five changes or more, so the first is a million of them
@@ -24,6 +25,23 @@ def offsets(pool_twin):
         pool.release_run(pool.allocate_run(16, 66_000), 16)
         pool.allocate_at(500)
         pool.release(500)
+
+    return come_and_go
+
+
+def many_offsets(pool_twin):
+    """Offsets in lists and in a buffer, in calls that succeed and calls that are refused."""
+    pool = pool_twin.BitmapPool(70_000)
+    buffer = array("I", [0] * 20)
+
+    def come_and_go():
+        pool.release_many(pool.allocate_many(20, 65_530))
+        pool.allocate_into(buffer, 65_530)
+        with pytest.raises(NotAllocated):
+            pool.release_many([*buffer, 1])
+        pool.release_from(buffer)
+        with pytest.raises(PoolExhausted):
+            pool.allocate_many(70_001)
 
     return come_and_go
 
@@ -78,6 +96,22 @@ def addresses(placement):
     return make
 
 
+def many_addresses(pool_twin):
+    """Keys that get their addresses in one call, twice the same key, and more keys than there are addresses."""
+    pool = pool_twin.AddressPool(cooldown_ns=0, placement="random")
+    pool.add_block(0, 8)
+
+    def come_and_go():
+        keys = [("pod", number) for number in range(5)]
+        pool.assign_many([*keys, *keys], 0)
+        with pytest.raises(PoolExhausted):
+            pool.assign_many(range(4), 0)
+        for key in keys:
+            pool.revoke(key)
+
+    return come_and_go
+
+
 def blocks(pool_twin):
     """Blocks that are removed while keys hold their addresses, in groups that come and go."""
     pool = pool_twin.AddressPool(cooldown_ns=20, placement="packed")
@@ -107,6 +141,8 @@ ROUNDS = {
     "addresses, spread": addresses("spread"),
     "addresses, random": addresses("random"),
     "blocks": blocks,
+    "many offsets": many_offsets,
+    "many addresses": many_addresses,
 }
 
 
@@ -169,6 +205,9 @@ def test_reference_counts_of_ints_and_keys_stay_as_they_are(pool_twin):
         list(pool.items())
         assert key in pool
         pool.unassign_entry(key, 0)
+        bitmap.release_many(bitmap.allocate_many(1, 1000))
+        pool.assign_many([key, key], 0)
+        pool.revoke(key)
 
     come_and_go()
     before = counts()

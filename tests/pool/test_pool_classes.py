@@ -4,6 +4,7 @@ import copy
 import inspect
 import pickle
 import re
+from array import array
 
 import pytest
 
@@ -13,12 +14,15 @@ from vpcipam.pool import plain
 GOOD = {
     "address": 100,
     "base": 100,
+    "buffer": array("I", [0]),
     "capacity": 8,
     "cooldown_ns": 0,
+    "count": 1,
     "entry": None,
     "force": False,
     "group": 0,
     "key": "web",
+    "keys": ("web", "api"),
     "length": 2,
     "note": None,
     "now_ns": 0,
@@ -44,14 +48,15 @@ INTEGERS = [
 def test_a_number_out_of_bounds_is_refused_by_the_name_of_its_argument(pool_twin, class_name, member, parameter, wrong):
     pool_class = getattr(pool_twin, class_name)
     arguments = inspect.signature(getattr(getattr(plain, class_name), member)).parameters
-    given = {name: wrong if name == parameter else GOOD[name] for name in list(arguments)[1:]}
+    bad = [wrong] if parameter == "offsets" else wrong
+    given = {name: bad if name == parameter else GOOD[name] for name in list(arguments)[1:]}
     by_position = [given[name] for name in given if arguments[name].kind is not inspect.Parameter.KEYWORD_ONLY]
     by_name = {name: given[name] for name in given if arguments[name].kind is inspect.Parameter.KEYWORD_ONLY}
     pool = pool_class(8) if class_name == "BitmapPool" else pool_class(cooldown_ns=0)
     if class_name == "AddressPool":
         pool.add_block(GOOD["base"], GOOD["size"])
     call = pool_class if member == "__init__" else getattr(pool, member)
-    with pytest.raises((OutOfRange, InvalidArgument), match=rf"^{re.escape(parameter)} must be "):
+    with pytest.raises((OutOfRange, InvalidArgument), match=rf"^{re.escape(parameter)}(\[0\])? must be "):
         call(*by_position, **by_name)
 
 

@@ -1,5 +1,6 @@
 """The compiled pools beside the plain ones: programs of calls, which must have the same outcomes on both."""
 
+from array import array
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -27,6 +28,9 @@ class _Address:
     def key(self) -> Any:  # noqa: ANN401 - any key
         return self._choices.among((*_KEYS, *_UNHASHABLE))
 
+    def keys(self) -> list[Any]:
+        return [self.key() for _ in range(self._choices.number() % 40)]
+
     def base(self) -> Any:  # noqa: ANN401 - a number, or something odd
         return self._choices.among(_ADDRESSES) + self._choices.among(_STEPS)
 
@@ -53,12 +57,14 @@ _ADDRESS_CALLS: tuple[tuple[str, str], ...] = (
     *(("block_assigned_count", "base"), ("block_cooling_count", "base now"), ("group_block_count", "group")),
     *(("group_empty_block_count", "group"), ("group_total_count", "group"), ("group_assigned_count", "group")),
     *(("group_cooling_count", "group now"), ("set_note", "key key"), ("note_of", "key"), ("__contains__", "key"), ("__len__", "")),
-    *(("items", ""), ("blocks", ""), ("cooling_items", "")),
+    *(("items", ""), ("blocks", ""), ("cooling_items", ""), ("assign_many", "keys now")),
 )
 _BITMAP_CALLS: tuple[tuple[str, str], ...] = (
     *(("allocate", "offset"), ("allocate_at", "offset"), ("allocate_run", "length offset"), ("allocate_run_at", "offset length")),
     *(("release", "offset"), ("release_run", "offset length"), ("is_allocated", "offset"), ("free_run_count", "length")),
     *(("free_counts", "length"), ("longest_free_run", ""), ("__len__", ""), ("__contains__", "offset"), ("__iter__", "")),
+    *(("allocate_or_none", "offset"), ("allocate_run_or_none", "length offset"), ("allocate_many", "count offset")),
+    *(("release_many", "offsets"), ("allocate_into", "buffer offset"), ("release_from", "buffer")),
 )
 _MOST_STEPS = 200
 _ODD_FROM = 250
@@ -86,6 +92,17 @@ class _Offset:
 
     def offset(self) -> int:
         return self._choices.number(2)
+
+    def count(self) -> int:
+        return self._choices.number() * 3
+
+    def offsets(self) -> list[int]:
+        """Neighbours mostly: so many offsets in a row are often all allocated."""
+        first, count = self.offset(), self._choices.number()
+        return [*range(first, first + count), *(self.offset() for _ in range(count % 3))]
+
+    def buffer(self) -> "array[int]":  # Python 3.11 knows no `array[int]`
+        return array(self._choices.among("IIIH"), (offset % 2**16 for offset in self.offsets()))
 
     def length(self) -> int:
         return self._choices.among((1, 2, 4, 8, 16, 32, 64, 0, 3, 128))
