@@ -138,13 +138,19 @@ def test_a_key_can_change_the_pool_while_it_is_looked_up(pool_twin):
     pool.add_block(0, 8)
     held = [Key(name) for name in "abc"]
     assert pool.assign_many(held, 0) == [0, 1, 2]
-    todo = [lambda: pool.unassign(held[0], 1), lambda: pool.assign(Key("d"), 1), lambda: pool.assign_many([Key("e"), Key("f")], 1)]
 
     def change():
         if todo:
             todo.pop(0)()
 
-    keys = [Key(name, change) for name in "dabef"]
+    todo = [lambda: pool.revoke(held[1])]
+    held[0].when_compared = change
+    assert pool.assign_many([Key("d")], 0) == [1]
+    assert not todo
+    assert pool.assign_many([Key("b"), Key("d")], 0) == [3, 1]
+    todo = [lambda: pool.unassign(held[0], 1), lambda: pool.assign(Key("g"), 1), lambda: pool.assign_many([Key("e"), Key("f")], 1)]
+
+    keys = [Key(name, change) for name in "gabef"]
     addresses = pool.assign_many(keys, 1)
     assert not todo
     assert [pool.address_of(key) for key in keys] == addresses

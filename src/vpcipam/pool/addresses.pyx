@@ -838,7 +838,7 @@ cdef class AddressPool:
         raise refuse.too_few_addresses(keys[each], each, new_count, count, self._total_count)
 
     cdef int64_t _assignable_count(self, int64_t now, int64_t enough) noexcept:
-        """Count the addresses that can be assigned at a time, or stop when there are `enough`. It ends no cooldown: the caller can raise."""
+        """Count the addresses that can be assigned at a time, or stop at `enough`. It ends no cooldown: the caller can raise."""
         cdef int64_t count = 0
         cdef int32_t rank = 0
         cdef int32_t place = self._first_cooling
