@@ -35,7 +35,7 @@ def _command_pages() -> Iterator[str]:
         if command is None:
             raise LookupError(name)
         shown = command.get_help(click.Context(command, parent=context, info_name=name, terminal_width=_WIDTH))
-        yield f"## {PROGRAM} {name}\n\n```text\n{shown}\n```\n\n"
+        yield f"### {PROGRAM} {name}\n\n```text\n{shown}\n```\n\n"
 
 
 class Modules(SphinxDirective):
