@@ -1,8 +1,8 @@
 """Check the contents of the sdist and the wheel: `python tools/check_dist.py dist`.
 
 The wheel must have the compiled pools and no C or Cython source. The sdist must have the Cython source and no C. Both must have the table
-of instance types, the page of `vpcipam serve` and the marker `py.typed`. All files of the sdist have one time and no owner: the same sources
-give the same bytes.
+of instance types, the page of `vpcipam serve` and the marker `py.typed`. All files of the sdist have one time and no owner: the same
+sources give the same bytes.
 """
 
 import sys
