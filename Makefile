@@ -78,6 +78,7 @@ bench: $(VENV)/dev ## Run the benchmarks, then print ratios to floors measured i
 	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-enable --quiet
 	$(BIN)/python benchmarks/report.py
 	$(BIN)/python benchmarks/fleet_report.py
+	$(BIN)/python benchmarks/startup.py
 
 fuzz: $(VENV)/dev ## Fuzz the readers, the offline EC2 and the pools with atheris: make fuzz SECONDS=60 TARGET=trace KEEP=1
 	$(if $(INPUT),,-$(PIP) install --group fuzz)
@@ -99,6 +100,7 @@ figures: $(VENV)/dev ## Renew the figures, tables and pictures of docs/*.md from
 	$(BIN)/python tests/inspection/symptoms.py
 	$(BIN)/python tools/figures.py
 	$(BIN)/python tools/draw_layers.py
+	$(BIN)/python tools/draw_concepts.py
 
 docs: $(VENV)/dev ## Build the site in build/site; a warning is an error
 	VPCIPAM_NO_EXTENSION=1 $(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --builder html docs build/site

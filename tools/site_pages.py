@@ -14,6 +14,9 @@ from sphinx.util.docutils import SphinxDirective
 import site_calculator
 import vpcipam
 from vpcipam.cli.app import PROGRAM, app
+from vpcipam.ec2.boto import BotoEc2
+from vpcipam.ec2.model import Ec2Model
+from vpcipam.ec2.offline.server import ACTIONS
 from vpcipam.settings import VARIABLES
 
 _WIDTH = 100
@@ -85,6 +88,26 @@ class Variables(SphinxDirective):
     optional_arguments = 1
 
 
+class Actions(SphinxDirective):
+    """A table of the actions that the EC2 model answers: the method of `Ec2Model`, the parameters, and whether `BotoEc2` calls it."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the table."""
+        head = "| action | method of `Ec2Model` | `BotoEc2` calls it | parameters |\n| --- | --- | --- | --- |\n"
+        rows = (
+            f"| {action} | {_method(Ec2Model, action)} | {'yes' if _method(BotoEc2, action) else ''} "
+            f"| {', '.join(map(_code, sorted(handler.takes)))} |\n"
+            for action, handler in ACTIONS.items()
+        )
+        return self.parse_text_to_nodes(head + "".join(rows))
+
+
+def _method(client: type, action: str) -> str:
+    """Return a link to the method for an action; an empty text if there is none."""
+    name = {"RunInstances": "launch_instances"}.get(action) or re.sub(r"(?<=.)(?=[A-Z])", "_", action).lower()
+    return f"{{py:obj}}`{name} <{client.__module__}.{client.__name__}.{name}>`" if hasattr(client, name) else ""
+
+
 def _code(text: str | None) -> str:
     return f"`{text}`" if text else ""
 
@@ -114,13 +137,15 @@ def _copy_calculator(app: Sphinx, problem: Exception | None) -> None:
 
 def setup(sphinx: Sphinx) -> Mapping[str, bool]:
     """Register the directives."""
-    for name, directive in (
-        ("calculator", Calculator),
-        ("commands", Commands),
-        ("modules", Modules),
-        ("names", Names),
-        ("variables", Variables),
-    ):
+    directives = {
+        "actions": Actions,
+        "calculator": Calculator,
+        "commands": Commands,
+        "modules": Modules,
+        "names": Names,
+        "variables": Variables,
+    }
+    for name, directive in directives.items():
         sphinx.add_directive(name, directive)
     sphinx.connect("build-finished", _copy_calculator)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

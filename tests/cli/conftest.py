@@ -53,7 +53,7 @@ class Outcome:
         """The usage error that click prints."""
         assert self.code == 2
         assert self.out == ""
-        assert self.err.startswith(("Usage: vpcipam", "Error: "))
+        assert self.err.startswith(("Usage: vpcipam", "Usage: python -m vpcipam", "Error: "))
         return self.err
 
 

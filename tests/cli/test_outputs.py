@@ -52,11 +52,12 @@ COMMANDS = {
     "inspect": ("inspect", str(REPOSITORY / "examples" / "symptoms" / "subnet-full")),
     "verify": ("verify", LOG),
     "completion": ("completion", "bash"),
+    "help": ("help", "exit-codes"),
 }
 BARE_LISTS = {"limits", "max-pods of several"}
 """Their JSON is a list, as the public contract fixes it."""
-NO_CSV = {"simulate", "completion"}
-NO_MARKDOWN = {"completion"}
+NO_CSV = {"simulate", "completion", "help"}
+NO_MARKDOWN = {"completion", "help"}
 
 
 @pytest.fixture

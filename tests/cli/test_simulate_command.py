@@ -17,7 +17,6 @@ from vpcipam.errors import ScenarioError
 from vpcipam.fleet.engine import simulate
 from vpcipam.fleet.scenario import Scenario
 
-REPOSITORY = Path(__file__).parents[2]
 TEXT = """
 name = "web"
 duration = "2 h"
@@ -146,13 +145,6 @@ def test_a_long_list_of_events_is_cut_and_says_so(cli, scenario, monkeypatch):
 )
 def test_a_sparkline_shows_the_maximum_of_each_part_and_nonzero_values_above_the_ground(values, width, text):
     assert sparkline(values, width, "_.-=+*#@") == text
-
-
-def test_the_docs_show_what_the_command_prints(cli):
-    page = (REPOSITORY / "docs" / "simulating.md").read_text(encoding="utf-8")
-    shown = page.partition("```text\n")[2].partition("```\n")[0]
-    out = cli("simulate", str(REPOSITORY / "examples" / "scenarios" / "fragmented-subnet.toml")).out
-    assert out == shown, "put what it prints at 80 columns into docs/simulating.md, and draw the picture anew"
 
 
 ZONES = """

@@ -1,7 +1,6 @@
-"""`vpcipam size`: answers, variants, given subnets, clusters from files, refusals; and the page that explains it."""
+"""`vpcipam size`: answers, variants, given subnets, clusters from files, and refusals."""
 
 import json
-import runpy
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,6 @@ from vpcipam.planner import NodeGroup, Reserve, plan_cluster, read_cluster
 from vpcipam.settings import Settings
 
 REPOSITORY = Path(__file__).parents[2]
-FIGURES = runpy.run_path(str(REPOSITORY / "tools" / "figures.py"))
 CLUSTERS = REPOSITORY / "examples" / "clusters"
 HAND = ("size", "m5.xlarge", "--nodes", "120", "--pods", "25", "--zones", "3", "--subnet", "/24")
 TARGETS = "WARM_IP_TARGET=5,MINIMUM_IP_TARGET=20"
@@ -178,19 +176,3 @@ def test_a_cluster_that_cannot_be_read_is_refused(cli, tmp_path):
     assert "stdin is not TOML" in cli("size", "--cluster=-", stdin="[").refusal
     assert "stdin: it is not UTF-8 text" in cli("size", "--cluster=-", stdin=b"\xff").refusal
     assert "longer than 1,048,576 characters" in cli("size", "--cluster=-", stdin="#" * (1 << 20) + "#").refusal
-
-
-# --- docs/sizing.md ------------------------------------------------------------------------------------------------------
-
-PAGE = (REPOSITORY / "docs" / "sizing.md").read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize("figure", FIGURES["figures_of"](PAGE), ids=lambda figure: " ".join(FIGURES["words"](figure)))
-def test_the_page_shows_what_its_commands_print(cli, monkeypatch, figure):
-    monkeypatch.chdir(REPOSITORY)
-    shown = "\n".join(figure["output"].splitlines()[1:-1])
-    assert cli(*FIGURES["words"](figure)[1:]).out.rstrip() == shown, "run make figures, and read the sentences around"
-
-
-def test_the_page_has_commands_with_output():
-    assert len(FIGURES["figures_of"](PAGE)) >= 5

@@ -60,7 +60,7 @@ def leaked_enis():
                 subnet_id=cluster.subnet_id,
                 description=f"{DESCRIPTION_PREFIX}{owner}",
                 secondary_ip_count=3,
-                tags=tags,
+                tags=tags.items(),
                 now_ns=cluster.now_ns,
             )
     cluster.wait(5)

@@ -140,6 +140,31 @@ def test_a_delete_without_an_answer_counts_once_the_answer_is_overdue():
         assert node.check().plugin.lost_delete_count == count, pause
 
 
+def test_a_delete_that_is_asked_again_counts_from_the_first_request():
+    node = Node()
+    node.add("c1", A)
+    for _ in range(2):
+        node.plugin.ask("del", "c1")
+        node.wait(6_000)
+    node.add("c2", B)
+    (lost,) = node.check().plugin.lost_deletes
+    assert lost.place.line == 3
+
+
+def test_an_unassign_before_a_delete_is_not_that_of_the_delete():
+    """ipamd gave the address up by itself, and the sandbox got it again. That it gave it back then is not in ipamd's log."""
+    node = Node()
+    node.add("c1", A)
+    node.ipamd.unassign("c1", A)
+    node.wait(31_000)
+    node.ipamd.assign("c1", A)
+    node.wait()
+    node.plugin.delete("c1", A)
+    node.wait()
+    node.add("c2", B)
+    assert told(node.check()) == [(Promise.DURABILITY, f"by plugin.log c1 gave {A} back, but ipamd.log has no unassign of it")]
+
+
 @pytest.mark.parametrize("wording", ["Handled pod teardown", "Could not teardown"])
 def test_a_delete_without_ipamd_stays_open(wording):
     node = Node()
@@ -245,6 +270,15 @@ def test_the_sandboxes_of_a_restart_are_compared_too():
     node.add("c2", B)
     found = node.check()
     assert (found.violations, found.plugin.compared_count, found.plugin.lost_deletes) == ((), 2, ())
+
+
+def test_the_first_of_several_equal_assigns_is_shown():
+    node = Node()
+    node.add("c1", A, told=B)
+    node.ipamd.start([f"{A}/32", f"{B}/32"], restored={"c1": A})
+    node.ipamd.start([f"{A}/32", f"{B}/32"], restored={"c1": A})
+    (violation,) = node.check().violations
+    assert violation.steps[0].now_ns == violation.steps[1].now_ns
 
 
 def given_cards(node, container, addresses, told=None):
@@ -374,6 +408,30 @@ def test_two_holders_are_proven_once_the_first_gives_the_address_back():
     assert [step.place.line for step in found.violations[0].steps] == [2, 4, 6]
 
 
+def test_a_third_holder_proves_nothing_about_the_first():
+    log = alone()
+    for container in ("c1", "c2", "c3"):
+        log.add(container, A)
+    log.delete("c1", A)
+    assert check(log.data).violations == ()
+
+
+def test_times_that_are_rounded_down_get_some_slack():
+    for release, pause, count in (((1, 7, 0), 29_999, 1), ((1, 7, 0), 30_000, 0)):
+        log = alone(release)
+        log.add("c1", A)
+        log.delete("c1", A)
+        log.wait(pause)
+        log.add("c2", A)
+        assert len(check(log.data).violations) == count, pause
+    log = alone()
+    log.add("c1", A)
+    log.delete("c1", A)
+    log.wait(1)
+    log.add("c2", A)
+    assert [len(check(log.data, cooldown_ns=cooldown_ns).violations) for cooldown_ns in (1_500_000, 2_500_000)] == [0, 1]
+
+
 def test_a_delete_of_an_unknown_or_older_sandbox_proves_nothing():
     log = alone()
     log.add("c2", A)
@@ -460,6 +518,19 @@ def test_what_is_remembered_is_bounded(monkeypatch):
     found = node.check(rest)
     assert found.releases[:2] == ("v1.21.2", "v1")
     assert found.plugin.compared_count < 10
+
+
+def test_answers_that_are_older_than_what_is_remembered_are_not_compared(monkeypatch):
+    monkeypatch.setattr(sandbox_log, "MOST_HELD", 4)
+    node = Node()
+    for number in range(9):
+        node.add(f"c{number}", A)
+        node.delete(f"c{number}", A)
+        node.wait(31_000)
+    found = node.check()
+    assert (found.violations, found.plugin.answer_count) == ((), 9)
+    assert 0 < found.plugin.compared_count < 5
+    assert any(f"{9 - found.plugin.compared_count} sandboxes of plugin.log got addresses" in text for text in found.unseen)
 
 
 def test_more_answers_than_are_kept_are_counted(monkeypatch):

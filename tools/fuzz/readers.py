@@ -173,10 +173,12 @@ def read_words(data: bytes) -> None:
 
 
 def read_logs(data: bytes) -> None:
-    """Verify a log, in two pieces; the answer can be written as JSON. The first byte says where the pieces part."""
+    """Verify a log in two pieces, or two logs; the answer can be written as JSON. The first byte says which, and where the pieces part."""
     cut = data[0] if data else 0
+    pieces = [data[1:cut], data[max(cut, 1) :]]
+    sources = [LogSource("log", pieces)] if cut % 2 else [LogSource(str(place), [piece]) for place, piece in enumerate(pieces)]
     try:
-        found = verify([LogSource("ipamd.log", [data[1:cut], data[max(cut, 1) :]])])
+        found = verify(sources)
     except LogError as refusal:
         require("\n" not in str(refusal), "a refusal takes several lines")
         return

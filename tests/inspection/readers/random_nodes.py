@@ -87,9 +87,11 @@ class RandomNode:
     now_ns: int = BEGIN_NS
     used: dict = attrs.field(factory=dict)  # by card and address
     branches: dict = attrs.field(factory=dict)  # by pod: the branch ENI and its VLAN
+    story: list = attrs.field(factory=list)  # what happened: the time, and an event, or the begin and end of a start
 
     def note(self, event):
         """Remember times as ipamd does."""
+        self.story.append((self.now_ns, event))
         if isinstance(event, AddressAssigned):
             before = self.used.get((event.network_card, event.assignment.address))
             times = event.now_ns, before and before.unassigned_ns
@@ -210,7 +212,9 @@ def _start(made, limits, variables, instance_id, gone=()):
     )
     made.metrics.watch(made.node)
     times = {place: used for place, used in made.used.items() if used.held}
+    made.story.append((made.now_ns, "start"))
     made.node.restore(made.now_ns, gone=gone)
+    made.story.append((made.now_ns, "started"))
     for place, before in times.items():
         if place in made.used and made.used[place].held:
             made.used[place] = before  # the checkpoint has the time of the assignment

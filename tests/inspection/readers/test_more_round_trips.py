@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vpcipam.inspection.evidence import CniNode, EniConfig, EventObject, KubeletLimits
+from vpcipam.inspection.releases import Releases
 from vpcipam.settings import Settings
 
 NAMES = st.text("abcdefghijklmnopqrstuvwxyz0123456789-", min_size=1, max_size=30)
@@ -95,6 +96,26 @@ def test_an_eniconfig_is_read(read, name, subnet_id, groups):
     assert values(read(json.dumps(document)).eni_configs) == [EniConfig(name, subnet_id, tuple(groups))]
 
 
+@given(
+    st.dictionaries(
+        st.from_regex(r"[a-z0-9][a-z0-9-]{0,20}", fullmatch=True),
+        st.tuples(NAMES, st.lists(NAMES, min_size=1, max_size=3)),
+        min_size=1,
+        max_size=3,
+    )
+)
+def test_the_eniconfigs_of_introspection_are_read(read, made):
+    """Before v1.8 /v1/eni-configs has all of them. Since then it has the name of the node's only."""
+    shown = {name: {"subnet": subnet_id, "securityGroups": groups} for name, (subnet_id, groups) in made.items()}
+    evidence = read(json.dumps({"MyENI": next(iter(made)), "ENI": shown}))
+    assert values(evidence.eni_configs) == [EniConfig(name, subnet_id, tuple(groups)) for name, (subnet_id, groups) in made.items()]
+    assert (evidence.skipped, evidence.documents[0].releases) == ((), Releases("", "v1.8.0"))
+    name = next(iter(made))
+    evidence = read(json.dumps(name))
+    assert values(evidence.eni_configs) == [EniConfig(name)]
+    assert evidence.documents[0].releases == Releases("v1.8.0")
+
+
 @pytest.mark.parametrize(("kind", "within"), [("NodePool", ("template", "spec")), ("EC2NodeClass", ())])
 @given(st.tuples(NAMES, st.none() | COUNTS, st.none() | COUNTS))
 def test_what_karpenter_sets_is_read(read, kind, within, values_set):
@@ -135,6 +156,20 @@ def test_the_variables_of_aws_node_are_read(read, kind, env):
     document["spec"] = {"template": {"spec": spec}} if kind == "DaemonSet" else spec
     (settings,) = values(read(json.dumps(document)).settings)
     assert settings.variables == Settings.from_env(env).variables
+
+
+@given(VARIABLES, VARIABLES, st.booleans())
+def test_helm_values_are_read(read, env, extra, is_typed):
+    """They apply on top of the shipped manifest, and `extraEnv` on top of `env`."""
+    typed = {name: json.loads(text) if is_typed else text for name, text in env.items()}
+    document = {"env": typed, "extraEnv": [{"name": name, "value": value} for name, value in extra.items()]}
+    if not env and not extra:
+        return
+    evidence = read(json.dumps(document))
+    (settings,) = values(evidence.settings)
+    assert settings.variables == Settings().with_variables(env | extra).variables
+    assert settings == Settings().with_variables(env | extra)
+    assert evidence.skipped == ()
 
 
 TYPED = st.fixed_dictionaries(

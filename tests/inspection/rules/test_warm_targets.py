@@ -264,6 +264,35 @@ def test_ec2_with_the_checkpoint_or_the_pods_is_enough_to_explain(without):
     assert {source.file for source in answer.sources} == {"network-interfaces.json"}
 
 
+def test_without_times_a_shortage_is_a_note():
+    made = documents(with_shortage({"WARM_IP_TARGET": "3"}))
+    (answer,) = told(made, ("enis.json",))
+    assert (answer.rule, answer.severity) == ("fewer-for-now", Severity.NOTE)
+    assert answer.message.startswith(
+        "has 3 addresses on 1 ENI for 1 pod; by its settings, 4 on 1 would do for these pods. It asks for more"
+    )
+    assert answer.message.endswith("(available 2 < WARM_IP_TARGET 3: 1 short), and its subnets have room: within seconds it has them")
+    made["subnets"]["Subnets"][0]["AvailableIpAddressCount"] = 0
+    assert told(made, ("enis.json",)) == []
+
+
+@pytest.mark.parametrize("without", [(), ("enis.json",)])
+def test_more_than_any_number_of_pods_asks_for_is_no_matter_of_time(without):
+    """With 4 pods at most, a node asks for the 9 addresses of an ENI, and may have those of another one."""
+    made = Cluster.make("m5.large", variables={"WARM_ENI_TARGET": "2"})
+    pods(made, 1)
+    made.wait(70)
+    changed = documents(made)
+    assert told(changed, without) == []
+    changed["nodes"]["items"][0]["status"]["capacity"]["pods"] = "4"
+    (answer,) = told(changed, without)
+    assert (answer.rule, answer.severity) == ("more-than-ever-asked", Severity.NOTE)
+    assert answer.message.startswith(
+        "has 27 addresses on 3 ENIs for 1 pod; by its settings, 9 on 1 would do for these pods. Even for 4 pods,"
+    )
+    assert "its max-pods, it asks for 18 at most: max-pods or the variables were others before" in answer.message
+
+
 def test_with_neither_nothing_is_said():
     made = documents(with_surplus({"WARM_IP_TARGET": "2"}))
     assert told(made, ("enis.json", "ipam.json", "pods", "events")) == []
@@ -293,4 +322,6 @@ def test_a_holder_that_ec2_does_not_know_spoils_the_pool():
 def test_without_introspection_a_healthy_cluster_gives_no_finding(seed, without):
     made = documents(random_cluster(seed, steps=12))
     kept = {name: each for name, each in made.items() if name.rpartition("/")[2] not in without}
-    assert audit(evidence(kept)).faults == ()
+    answer = audit(evidence(kept))
+    assert answer.faults == ()
+    assert "more-than-ever-asked" not in {each.rule for each in answer.findings}

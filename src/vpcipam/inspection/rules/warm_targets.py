@@ -74,9 +74,28 @@ def _more(node: NodeCase, settings: Settings, pool: IpamdPool, asked: NodePlan, 
             f"{_figures(pool, asked)}. ipamd should have given back what is too much ({decided.reason}), and has not for {age(lasted_ns)}"
         )
         yield Finding("more-than-targets-ask", Severity.FINDING, node.name, message, _WHERE_TO_LOOK, node.name, sources)
+        return
+    most = _most_asked(node, settings)
+    if most is not None and view.stats.total_count > most:
+        message = (
+            f"{_figures(pool, asked)}. Even for {counted(node.max_pods or 0, 'pod')}, its max-pods, it asks for {most} at most: max-pods or"
+            " the variables were others before, or someone else assigned the addresses"
+        )
+        yield Finding("more-than-ever-asked", Severity.NOTE, node.name, message, "", node.name, sources)
     elif view.stats.total_count > asked.total_ips:
         message = f"{_figures(pool, asked)}. {_why_more(pool, asked, decided=decided is not None)}"
         yield Finding("warm-pool-explained", Severity.NOTE, node.name, message, "", node.name, sources)
+
+
+def _most_asked(node: NodeCase, settings: Settings) -> int | None:
+    """The most addresses that a node ever asks for, whatever pods came and went; None if it could never have as many as max-pods.
+
+    It grows only while it has fewer than its targets ask for, and fewer than max-pods, and then by an ENI at most.
+    """
+    if node.limits is None or node.max_pods is None:
+        return None
+    full = _planned(node.limits, node.max_pods, settings, node.max_pods)
+    return None if full is None else full.total_ips + max(eni.secondary_ips + 16 * eni.prefixes for eni in full.enis)
 
 
 def _why_more(pool: IpamdPool, asked: NodePlan, *, decided: bool) -> str:
@@ -91,12 +110,20 @@ def _why_more(pool: IpamdPool, asked: NodePlan, *, decided: bool) -> str:
 
 def _fewer(node: NodeCase, settings: Settings, pool: IpamdPool, asked: NodePlan, sources: tuple[Source, ...]) -> Iterator[Finding]:
     wanted = grow(pool.view, settings)
-    if wanted is None or wanted.blocked or not pool.unassigned_ns or not pool.assigned_ns or node.survey is None:
+    if wanted is None or wanted.blocked or node.survey is None:
+        return
+    refusals = [each for card in node.survey.cards if card.network_card == DEFAULT_NETWORK_CARD for each in refusals_of(node.survey, card)]
+    if all(refusals):
+        return
+    if not node.enis:
+        message = f"{_figures(pool, asked)}. It asks for more ({wanted.reason}), and its subnets have room: within seconds it has them"
+        yield Finding("fewer-for-now", Severity.NOTE, node.name, message, "read again after a minute", node.name, sources)
+        return
+    if not pool.unassigned_ns or not pool.assigned_ns:
         return
     since_ns = max(pool.unassigned_ns[0], pool.assigned_ns[-1])
     lasted_ns = pool.unassigned_ns[-1] - since_ns
-    refusals = [each for card in node.survey.cards if card.network_card == DEFAULT_NETWORK_CARD for each in refusals_of(node.survey, card)]
-    if lasted_ns >= PATIENCE_NS and not all(refusals):
+    if lasted_ns >= PATIENCE_NS:
         message = f"{_figures(pool, asked)}. ipamd should have asked for more ({wanted.reason}), and has not got it for {age(lasted_ns)}"
         yield Finding("fewer-than-targets-ask", Severity.FINDING, node.name, message, _WHERE_TO_LOOK, node.name, sources)
 
@@ -138,6 +165,20 @@ RULES = (
                 "warm-pool-explained",
                 "a node has more addresses than one that never had more pods, for a reason that is normal",
                 "The addresses are missing from the subnet, and the settings allow it.",
+                _PAGE,
+                Severity.NOTE,
+            ),
+            RuleEntry(
+                "more-than-ever-asked",
+                "a node has more addresses than its warm targets ask for with any number of pods up to max-pods",
+                "The addresses are missing from the subnet. Max-pods or the variables were others before, or someone else assigned them.",
+                _PAGE,
+                Severity.NOTE,
+            ),
+            RuleEntry(
+                "fewer-for-now",
+                "by files without times, a node has fewer addresses than its warm targets ask for, though its subnets have room",
+                "It is usual for some seconds. If it lasts, new pods wait.",
                 _PAGE,
                 Severity.NOTE,
             ),

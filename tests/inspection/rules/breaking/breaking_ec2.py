@@ -96,7 +96,7 @@ def _(world):
 # --- limits ------------------------------------------------------------------------------------------------------------------
 
 
-@mutation("too-many-enis", "max-pods-above-addresses", "warm-pool-explained")
+@mutation("too-many-enis", "max-pods-above-addresses", "warm-pool-explained", "fewer-for-now")
 def _(world):
     world.drop("enis.json")
     here = world.node(lambda here: len(here.datastore.eni_ids) > 1)
@@ -107,7 +107,9 @@ def _(world):
     return True
 
 
-@mutation("too-many-enis", "max-pods-above-addresses", "no-room-for-addresses", "no-room-for-prefix", "warm-pool-explained")
+@mutation(
+    "too-many-enis", "max-pods-above-addresses", "no-room-for-addresses", "no-room-for-prefix", "warm-pool-explained", "fewer-for-now"
+)
 def _(world):
     """MAX_ENI is lower than what is attached."""
     world.drop("enis.json")
@@ -117,7 +119,7 @@ def _(world):
     return True
 
 
-@mutation("too-many-slots", "max-pods-above-addresses", "warm-pool-explained")
+@mutation("too-many-slots", "max-pods-above-addresses", "warm-pool-explained", "fewer-for-now")
 def _(world):
     world.drop("enis.json")
     eni = world.any_eni(lambda each: len(each["PrivateIpAddresses"]) + len(each["Ipv4Prefixes"] or []) > 2)

@@ -270,6 +270,29 @@ def _(world):
     return True
 
 
+@mutation("fewer-for-now", "warm-pool-explained")
+def _(world):
+    """Pods came a moment ago, and ipamd has not asked for more yet; the files have no times."""
+    here = _begin(world, world.chance.choice(("t3.medium", "m5.large", "c5.xlarge")), {"WARM_IP_TARGET": str(world.chance.randint(3, 5))})
+    world.cluster.wait(70)
+    for _ in range(world.chance.randint(1, here.node.stats(world.cluster.now_ns).available_count)):
+        world.cluster.pod(here)
+    world.live_on()
+    world.drop("enis.json", *world.chance.choice(((), ("ipam.json",))))
+    return True
+
+
+@mutation("more-than-ever-asked", "max-pods-below-figures")
+def _(world):
+    """The kubelet has a lower max-pods now, and ipamd keeps what it has."""
+    here = _begin(world, world.chance.choice(("m5.large", "c5.xlarge")), {"WARM_ENI_TARGET": "3"})
+    world.cluster.wait(70)
+    world.live_on()
+    world.node_object(here)["status"]["capacity"]["pods"] = "4"
+    world.drop(*world.chance.choice(((), ("enis.json",))))
+    return True
+
+
 @mutation("all-free-cool")
 def _(world):
     here = _begin(world, world.chance.choice(("t3.small", "t3.medium", "m5.large")))

@@ -1,0 +1,275 @@
+"""Security groups, attributes and the life of instances, in the model and in plain dicts: same answers, same codes."""
+
+from types import SimpleNamespace
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import settings
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from vpcipam._units import NS_PER_S
+from vpcipam.ec2.api import Ec2Error
+from vpcipam.ec2.model import Ec2Model
+from vpcipam.ec2.state.launching import LaunchInterface
+from vpcipam.limits import InstanceLimits
+
+TYPE = InstanceLimits(instance_type="nitro.test", eni_limit=3, ipv4_per_eni=4)
+NAMES = ("a", "B", "b", "C", "default", "DEFAULT", "sg-a", "", "ä")
+HOUR_NS = 3600 * NS_PER_S
+
+places = st.integers(0, 9)  # the place of a thing among those that there are, round and round; the last is one that is not there
+some = st.lists(places, max_size=3)
+
+
+class Refused(Exception):
+    """The code of a refusal."""
+
+
+def require(holds, code):
+    if not holds:
+        raise Refused(code)
+
+
+class NaiveAccount:
+    """Groups, ENIs and instances by id; a group is a pair of VPC and name, an instance a state and when it was terminated."""
+
+    def __init__(self):
+        self.groups, self.enis, self.instances = {}, {}, {}
+
+    def forget(self, now_ns):
+        """Forget the instances that were terminated an hour ago."""
+        self.instances = {key: each for key, each in self.instances.items() if each.until_ns is None or each.until_ns > now_ns}
+
+    def alive(self):
+        return {key: each for key, each in self.instances.items() if each.state != "terminated"}
+
+    def groups_of_eni(self, vpc, ids, code="InvalidGroup.NotFound"):
+        ids = sorted(set(ids)) or [next(key for key, (owner, name) in self.groups.items() if (owner, name) == (vpc, "default"))]
+        require(set(ids) <= set(self.groups), "InvalidGroup.NotFound")
+        require({self.groups[each][0] for each in ids} == {vpc}, code)
+        require(len(ids) <= 5, "SecurityGroupsPerInterfaceLimitExceeded")
+        return ids
+
+    def create_group(self, vpc, name):
+        require(name, "MissingParameter")
+        require(name.isascii() and not name.startswith("sg-"), "InvalidParameterValue")
+        require(name.lower() != "default", "InvalidGroup.Reserved")
+        taken = {other.lower() for owner, other in self.groups.values() if owner == vpc}
+        require(name.lower() not in taken, "InvalidGroup.Duplicate")
+
+    def delete_group(self, group):
+        require(group in self.groups, "InvalidGroup.NotFound")
+        require(self.groups[group][1] != "default", "CannotDelete")
+        require(not any(group in eni.groups for eni in self.enis.values()), "DependencyViolation")
+        del self.groups[group]
+
+    def set_groups(self, eni_id, ids):
+        require(ids, "InvalidParameterCombination")
+        require(eni_id in self.enis, "InvalidNetworkInterfaceID.NotFound")
+        self.enis[eni_id].groups = self.groups_of_eni(self.enis[eni_id].vpc, ids)
+
+    def modify_instance(self, instance_id, ids, check):
+        require((check is None) == bool(ids), "InvalidParameterCombination")
+        require(instance_id in self.instances, "InvalidInstanceID.NotFound")
+        require(instance_id in self.alive(), "IncorrectInstanceState")
+        own = [eni for eni in self.enis.values() if eni.instance == instance_id]
+        require(len(own) == 1, "InvalidInstanceID")
+        own[0].groups = self.groups_of_eni(own[0].vpc, ids) if ids else own[0].groups
+        own[0].check = own[0].check if check is None else check
+
+    def change_states(self, ids, state, now_ns):
+        require(ids, "MissingParameter")
+        require(set(ids) <= set(self.instances), "InvalidInstanceID.NotFound")
+        found = [self.instances[each] for each in dict.fromkeys(ids)]
+        if state == "rebooted":
+            require(all(each.state == "running" for each in found), "IncorrectState")
+            return
+        require(state == "terminated" or all(each.state != "terminated" for each in found), "IncorrectInstanceState")
+        for each in found:
+            each.until_ns = each.until_ns or (now_ns + HOUR_NS if state == "terminated" else None)
+            each.state = state
+        for eni_id, eni in list(self.enis.items()):
+            if eni.instance and self.instances[eni.instance].state == "terminated":
+                eni.instance = None
+                if eni.goes:
+                    del self.enis[eni_id]
+
+    def attach(self, eni_id, instance_id, index):
+        require(eni_id in self.enis, "InvalidNetworkInterfaceID.NotFound")
+        require(instance_id in self.alive(), "InvalidInstanceID.NotFound")
+        eni = self.enis[eni_id]
+        require(eni.instance is None, "InvalidNetworkInterface.InUse")
+        require(index not in {other.index for other in self.enis.values() if other.instance == instance_id}, "InvalidParameterValue")
+        eni.instance, eni.index = instance_id, index
+
+    def detach(self, eni_id):
+        require(eni_id in self.enis and self.enis[eni_id].instance, "InvalidAttachmentID.NotFound")
+        require(self.enis[eni_id].index, "OperationNotPermitted")
+        self.enis[eni_id].instance = None
+
+
+class LifeAgreement(RuleBasedStateMachine):
+    """Drive both with the same calls."""
+
+    @initialize()
+    def set_up(self):
+        self.ec2, self.naive, self.now_ns = Ec2Model(), NaiveAccount(), 0
+        self.vpcs = [self.ec2.create_vpc(f"10.{number}.0.0/16").vpc_id for number in range(2)]
+        self.subnets = [self.ec2.create_subnet(vpc, f"10.{number}.0.0/20").subnet_id for number, vpc in enumerate(self.vpcs)]
+        self.naive.groups = {group.group_id: (group.vpc_id, "default") for group in self.ec2.security_groups}
+        for name in "bcdefg":
+            self.create_group(0, name)
+        self.launch(0, [2, 3])
+        self.create_eni(0, [4])
+        self.attach(1, 0, 1)
+        self.create_eni(0, [])
+
+    def both(self, expected, call):
+        """Call both, and return the model's answer, None for a refusal of both."""
+        self.now_ns += 1
+        self.naive.forget(self.now_ns)
+        try:
+            answer = call()
+        except Ec2Error as error:
+            with pytest.raises(Refused, match=f"^{error.code}$"):
+                expected()
+            return None
+        expected()
+        return answer
+
+    def one(self, known, unknown, place):
+        names = sorted(known)
+        return names[place % len(names)] if names and place != 9 else unknown
+
+    def group(self, place):
+        return self.one(self.naive.groups, "sg-0", place)
+
+    def eni(self, place):
+        return self.one(self.naive.enis, "eni-0", place)
+
+    def instance(self, place):
+        return self.one(self.naive.instances, "i-0", place)
+
+    def note(self, eni, **more):
+        self.naive.enis[eni.eni_id] = SimpleNamespace(
+            vpc=eni.vpc_id, groups=list(eni.security_group_ids), check=True, **{"instance": None, "index": None, "goes": False, **more}
+        )
+
+    @rule(vpc=st.integers(0, 1), name=st.sampled_from(NAMES))
+    def create_group(self, vpc, name):
+        vpc_id = self.vpcs[vpc]
+        made = self.both(lambda: self.naive.create_group(vpc_id, name), lambda: self.ec2.create_security_group(name, "x", vpc_id=vpc_id))
+        if made is not None:
+            self.naive.groups[made.group_id] = (vpc_id, name)
+
+    @rule(place=places)
+    def delete_group(self, place):
+        group = self.group(place)
+        self.both(lambda: self.naive.delete_group(group), lambda: self.ec2.delete_security_group(group))
+
+    @rule(subnet=st.sampled_from([0, 0, 0, 1]), groups=st.one_of(some, st.just([2, 3, 4, 5, 6, 7])))
+    def create_eni(self, subnet, groups):
+        ids = [self.group(place) for place in groups]
+        expected = []
+        made = self.both(
+            lambda: expected.extend(self.naive.groups_of_eni(self.vpcs[subnet], ids)),
+            lambda: self.ec2.create_network_interface(subnet_id=self.subnets[subnet], security_group_ids=ids, now_ns=self.now_ns),
+        )
+        if made is not None:
+            assert list(made.security_group_ids) == expected
+            self.note(made)
+
+    @rule(place=places)
+    def delete_eni(self, place):
+        eni_id = self.eni(place)
+
+        def expected():
+            require(eni_id in self.naive.enis, "InvalidNetworkInterfaceID.NotFound")
+            require(self.naive.enis[eni_id].instance is None, "InvalidParameterValue")
+            del self.naive.enis[eni_id]
+
+        self.both(expected, lambda: self.ec2.delete_network_interface(eni_id, now_ns=self.now_ns))
+
+    @rule(place=places, groups=some)
+    def set_groups(self, place, groups):
+        eni_id, ids = self.eni(place), [self.group(each) for each in groups]
+        self.both(
+            lambda: self.naive.set_groups(eni_id, ids),
+            lambda: self.ec2.modify_network_interface_attribute(eni_id, security_group_ids=ids, now_ns=self.now_ns),
+        )
+
+    @rule(place=places, groups=st.one_of(st.just([]), some), check=st.one_of(st.none(), st.booleans()))
+    def modify_instance(self, place, groups, check):
+        instance_id, ids = self.instance(place), [self.group(each) for each in groups]
+        self.both(
+            lambda: self.naive.modify_instance(instance_id, ids, check),
+            lambda: self.ec2.modify_instance_attribute(instance_id, security_group_ids=ids, source_dest_check=check, now_ns=self.now_ns),
+        )
+
+    @rule(subnet=st.integers(0, 1), groups=some)
+    def launch(self, subnet, groups):
+        ids = [self.group(place) for place in groups]
+        wanted = [LaunchInterface(subnet_id=self.subnets[subnet], security_group_ids=ids)]
+        launched = self.both(
+            lambda: self.naive.groups_of_eni(self.vpcs[subnet], ids, "InvalidParameter"),
+            lambda: self.ec2.launch_instances(TYPE, wanted, max_count=1 + len(ids) % 2, now_ns=self.now_ns),
+        )
+        for instance in launched or ():
+            self.naive.instances[instance.instance_id] = SimpleNamespace(state="running", until_ns=None)
+            self.note(instance.network_interfaces[0], instance=instance.instance_id, index=0, goes=True)
+
+    @rule(which=some, state=st.sampled_from(["stopped", "running", "rebooted", "terminated"]))
+    def change_states(self, which, state):
+        ids = [self.instance(place) for place in which]
+        method = {"stopped": "stop", "running": "start", "rebooted": "reboot", "terminated": "terminate"}[state]
+        before = {key: each.state for key, each in self.naive.instances.items()}
+        answer = self.both(
+            lambda: self.naive.change_states(ids, state, self.now_ns),
+            lambda: getattr(self.ec2, f"{method}_instances")(ids, now_ns=self.now_ns),
+        )
+        for change in answer or ():
+            assert (change.previous, change.current) == (before[change.instance_id], state)
+
+    @rule(place=st.integers(0, 2))
+    def terminate(self, place):
+        self.change_states([place], "terminated")
+
+    @rule(place=places, instance=places, index=st.integers(1, 2))
+    def attach(self, place, instance, index):
+        loose = [key for key, eni in self.naive.enis.items() if eni.instance is None]
+        eni_id, instance_id = self.one(loose if place % 2 else self.naive.enis, "eni-0", place), self.instance(instance)
+        self.both(
+            lambda: self.naive.attach(eni_id, instance_id, index),
+            lambda: self.ec2.attach_network_interface(eni_id, instance_id, device_index=index, now_ns=self.now_ns),
+        )
+
+    @rule(place=places)
+    def detach(self, place):
+        eni_id = self.eni(place)
+        shown = next((eni for eni in self.ec2.network_interfaces if eni.eni_id == eni_id), None)
+        attachment_id = shown.attachment.attachment_id if shown and shown.attachment else "eni-attach-0"
+        self.both(lambda: self.naive.detach(eni_id), lambda: self.ec2.detach_network_interface(attachment_id, now_ns=self.now_ns))
+
+    @rule(almost=st.booleans())
+    def let_time_pass(self, almost):
+        self.now_ns += HOUR_NS - 10 * almost
+
+    @invariant()
+    def both_show_the_same(self):
+        self.naive.forget(self.now_ns)
+        shown = self.ec2.describe_instances(include_terminated=True, now_ns=self.now_ns)
+        assert {each.instance_id: each.state for each in shown} == {key: each.state for key, each in self.naive.instances.items()}
+        assert {each.group_id: (each.vpc_id, each.group_name) for each in self.ec2.security_groups} == self.naive.groups
+        enis = {eni.eni_id: eni for eni in self.ec2.network_interfaces}
+        assert enis.keys() == self.naive.enis.keys()
+        for eni_id, eni in self.naive.enis.items():
+            assert list(enis[eni_id].security_group_ids) == eni.groups
+            assert list(enis[eni_id].security_group_names) == [self.naive.groups[group][1] for group in eni.groups]
+            assert enis[eni_id].source_dest_check == eni.check
+            attachment = enis[eni_id].attachment
+            assert (attachment and attachment.instance_id) == eni.instance
+        self.ec2._check()
+
+
+def test_groups_attributes_and_life_agree_with_plain_dicts():
+    run_state_machine_as_test(LifeAgreement, settings=settings(stateful_step_count=30))
