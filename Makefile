@@ -78,6 +78,7 @@ bench: $(VENV)/dev ## Run the benchmarks, then print ratios to floors measured i
 	$(BIN)/python -m pytest benchmarks --benchmark-only --benchmark-enable --quiet
 	$(BIN)/python benchmarks/report.py
 	$(BIN)/python benchmarks/fleet_report.py
+	$(BIN)/python benchmarks/startup.py
 
 fuzz: $(VENV)/dev ## Fuzz the readers, the offline EC2 and the pools with atheris: make fuzz SECONDS=60 TARGET=trace KEEP=1
 	$(if $(INPUT),,-$(PIP) install --group fuzz)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import vpcipam.planner
+
 SOURCE = Path(__file__).parent.parent / "src"
 LIMITS_ALONE_NEED_NOT = {"vpcipam.ec2", "vpcipam.node", "vpcipam.planner", "vpcipam.datastore", "vpcipam.pool", "vpcipam.settings"}
 CYTHON_RUNTIME = "cython_"  # modules that the compiled twin makes up on the spot, from no file
@@ -20,6 +22,7 @@ before = set(sys.modules)
 new = set(sys.modules) - before
 print(json.dumps(sorted(new)))
 """
+COMMAND = "from vpcipam.cli import main\nsys.stdout = None\nmain({arguments!r})\nsys.stdout = sys.__stdout__"
 EVERY_PUBLIC_NAME = "import vpcipam\nfor name in vpcipam.__all__: getattr(vpcipam, name)"
 
 
@@ -73,29 +76,77 @@ def test_the_functions_of_limits_win_over_the_modules_of_their_names(first):
     assert run(program) == 29
 
 
-def test_every_public_name_is_listed_and_is_the_one_of_its_module():
-    program = """
-import importlib, json, vpcipam
-wrong = [name for name in vpcipam.__all__ if name not in dir(vpcipam)]
-wrong += [name for name, module in vpcipam._MODULES.items()
-          if getattr(vpcipam, name) is not getattr(importlib.import_module("vpcipam." + module), name)]
+LAZY_PACKAGES = ("vpcipam", "vpcipam.planner")
+
+
+@pytest.mark.parametrize("package", LAZY_PACKAGES)
+def test_every_public_name_is_listed_and_is_the_one_of_its_module(package):
+    program = f"""
+import importlib, json
+package = importlib.import_module({package!r})
+wrong = [name for name in package.__all__ if name not in dir(package)]
+wrong += [name for name, module in package._MODULES.items()
+          if getattr(package, name) is not getattr(importlib.import_module(f"{package}.{{module}}"), name)]
 print(json.dumps(wrong))
 """
     assert run(program) == []
 
 
-def test_type_checkers_and_the_interpreter_see_the_same_public_names():
-    tree = ast.parse((SOURCE / "vpcipam" / "__init__.py").read_text(encoding="utf-8"))
+@pytest.mark.parametrize("package", LAZY_PACKAGES)
+def test_type_checkers_and_the_interpreter_see_the_same_public_names(package):
+    tree = ast.parse(SOURCE.joinpath(*package.split("."), "__init__.py").read_text(encoding="utf-8"))
     (block,) = (node for node in tree.body if isinstance(node, ast.If))
-    for_types = {alias.asname: statement.module.removeprefix("vpcipam.") for statement in block.body for alias in statement.names}
-    assert for_types == run("import json, vpcipam; print(json.dumps(vpcipam._MODULES))")
+    for_types = {alias.asname: statement.module.removeprefix(f"{package}.") for statement in block.body for alias in statement.names}
+    assert for_types == run(f"import json, {package}; print(json.dumps({package}._MODULES))")
 
 
 def test_a_name_that_is_not_public_is_an_attribute_error():
     program = "import json, vpcipam\ntry:\n    vpcipam.nonsense\nexcept AttributeError as error:\n    print(json.dumps(str(error)))"
     assert "nonsense" in run(program)
+    with pytest.raises(AttributeError, match=r"'vpcipam\.planner' has no attribute 'nonsense'"):
+        vpcipam.planner.nonsense  # noqa: B018 - the access is what fails
+    assert {*vpcipam.planner.__all__} <= {*dir(vpcipam.planner)}
 
 
 def test_the_plain_twin_brings_nothing_of_cython():
     program = REPORT.format(statement="import vpcipam.pool")
     assert foreign(run(program, VPCIPAM_NO_EXTENSION="1")) == set()
+
+
+# --- the command line ----------------------------------------------------------------------------------------------------
+
+FLEETS = {"vpcipam.fleet"}
+READERS = {"vpcipam.inspection", "vpcipam.contracts"}
+NODES = {"vpcipam.planner", "vpcipam.node", "vpcipam.datastore", "vpcipam.ec2", "vpcipam.pool", "vpcipam.events"}
+CLUSTERS = {"vpcipam.planner.cluster", "vpcipam.planner.present", "vpcipam.planner.subnet_packing", "tomllib"}
+OTHER_FORMS = {"csv", "json", "vpcipam.cli.markdown", "click.shell_completion"}
+NETWORK = {"socket", "asyncio", "boto3", "uvicorn", "starlette", "vpcipam.ec2.serve", "vpcipam.ec2.fake", "vpcipam.ec2.boto"}
+NEVER = NETWORK | {"matplotlib", "distributed", "hypothesis"}
+
+EXAMPLES = SOURCE.parent / "examples"
+LOADS_NONE_OF = {
+    "--version": {"attrs", "rich", "yaml", "pathlib"},
+    "--help": {"attrs", "rich", "yaml", "pathlib"},
+    "limits m5.large": FLEETS | READERS | NODES | OTHER_FORMS | {"vpcipam.settings", "rich", "yaml", "pathlib"},
+    "max-pods m5.large": FLEETS | READERS | NODES | OTHER_FORMS | {"vpcipam.settings", "rich", "yaml", "pathlib"},
+    f"settings {EXAMPLES}/aws-node.yaml": FLEETS | READERS | NODES,
+    "plan m5.large --pods 3": FLEETS | READERS | CLUSTERS | OTHER_FORMS | {"yaml", "pathlib", "difflib", "vpcipam.cli.plan_from"},
+    "size m5.large --nodes 3 --pods 3 --zones 3": FLEETS | READERS | {"yaml", "vpcipam.planner.present"},
+    f"simulate {EXAMPLES}/scenarios/rolling-deployment.toml": READERS | {"yaml", "multiprocessing"},
+    f"inspect {EXAMPLES}/present/nodes.json": FLEETS | {"vpcipam.planner.cluster", "yaml"},
+    f"verify {EXAMPLES}/ipamd.log": FLEETS | {"vpcipam.planner.cluster", "yaml"},
+    "serve --help": FLEETS | READERS | NODES | {"rich", "yaml"},
+    "completion bash": FLEETS | READERS | NODES | {"rich", "yaml", "pathlib"},
+}
+
+
+@pytest.mark.parametrize("command", LOADS_NONE_OF, ids=lambda command: command.split()[0])
+def test_a_command_loads_nothing_that_it_does_not_need(command):
+    modules = loaded(COMMAND.format(arguments=command.split()))
+    assert "click" in modules
+    assert modules & (LOADS_NONE_OF[command] | NEVER) == set()
+
+
+def test_the_help_of_the_program_loads_no_command():
+    commands = {path.stem for path in (SOURCE / "vpcipam" / "cli").glob("*.py")} - {"__init__", "app", "exit_codes", "streams"}
+    assert loaded(COMMAND.format(arguments=["--help"])) & {f"vpcipam.cli.{name}" for name in commands} == set()

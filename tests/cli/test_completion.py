@@ -12,7 +12,7 @@ import click
 import pytest
 from click.shell_completion import ShellComplete
 
-from vpcipam.cli.app import COMPLETE_VARIABLE, PROGRAM, app
+from vpcipam.cli.app import COMMANDS, COMPLETE_VARIABLE, PROGRAM, app
 from vpcipam.cli.instance_types import complete_types
 from vpcipam.cli.manifests import complete_assignments
 from vpcipam.limits import instance_types
@@ -100,6 +100,8 @@ def test_a_shell_gets_completions(completions):
         ("tune x.toml --set group.workers.settings.ENABLE_IPv6=t", ["group.workers.settings.ENABLE_IPv6=true"]),
         ("sweep x.toml --set group.workers.instance_type=m5.12", ["group.workers.instance_type=m5.12xlarge"]),
         ("simulate x.toml --set group.workers.co", []),
+        ("help ex", ["exit-codes"]),
+        ("help pl", ["plan"]),
     ],
 )
 def test_commands_types_families_and_variables_are_completed(line, found):
@@ -132,6 +134,15 @@ def test_every_option_that_takes_a_type_a_variable_or_a_file_is_completed():
                 asked[f"{name} {parameter.name}"] = ({item.type for item in parameter.shell_complete(context, first)}, {kinds[shown[0]]})
     assert len(asked) > 30
     assert {where: pair for where, pair in asked.items() if pair[0] != pair[1]} == {}
+
+
+def test_commands_are_completed_with_what_they_do_and_none_is_loaded(completions, environment):
+    assert completions("vpcipam", "max") == ["max-pods"]
+    code = "import sys; from vpcipam.cli.app import app; import click; context = click.Context(app)\n"
+    code += "print([(item.value, item.help) for item in app.shell_complete(context, 'si')], 'vpcipam.cli.plan' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)  # noqa: S603 - as it stands
+    texts = [(name, text) for name, text in COMMANDS.items() if name.startswith("si")]
+    assert done.stdout == f"{texts} False\n"
 
 
 def test_types_are_completed_from_the_whole_table():

@@ -5,6 +5,7 @@ import errno
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ def failing(monkeypatch):
     """Let the command raise an error."""
 
     def fail(error):
-        def raise_it(_arguments):
+        def raise_it(*_arguments):
             raise error
 
         monkeypatch.setattr(vpcipam.cli.app, "run", raise_it)
@@ -68,13 +69,38 @@ def test_importing_the_command_loads_no_extra(environment):
     assert done.stdout == "set()\n"
 
 
-def test_max_pods_loads_neither_rich_nor_yaml_nor_the_planner(environment):
-    code = (
-        "import sys; from vpcipam.cli import main; main(['max-pods', 'm5.large'])\n"
-        "print({'rich', 'yaml', 'vpcipam.settings', 'vpcipam.planner'} & set(sys.modules))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)  # noqa: S603 - as it stands
-    assert done.stdout == "29\nset()\n"
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/usr/bin/vpcipam", "vpcipam"),
+        ("kubectl-vpcipam", "kubectl vpcipam"),
+        ("C:/bin/kubectl-vpcipam.exe", "kubectl vpcipam"),
+        ("/lib/vpcipam/__main__.py", "python -m vpcipam"),
+        ("another", "vpcipam"),
+    ],
+)
+def test_usage_shows_the_name_by_which_the_program_is_called(capsys, monkeypatch, path, name):
+    monkeypatch.setattr(sys, "argv", [path, "max-pods"])
+    assert main() == 2
+    assert f"Usage: {name} max-pods [OPTIONS]" in capsys.readouterr().err
+
+
+def test_a_mistyped_option_is_answered_with_the_nearest(cli):
+    assert "--custom-networking" in cli("max-pods", "m5.large", "--custom-network").usage_error
+    assert "did you mean WARM_IP_TARGET" in cli("plan", "m5.large", "--pods", "1", "--set", "WARM_IP_TARGT=5").refusal
+
+
+@pytest.mark.parametrize("module", ["vpcipam", "vpcipam.cli"])
+def test_the_package_and_its_command_run_as_modules(environment, module):
+    program = [sys.executable, "-m", module, "max-pods", "m5.large"]
+    done = subprocess.run(program, capture_output=True, text=True, env=environment, check=True)  # noqa: S603 - as it stands
+    assert done.stdout == "29\n"
+
+
+def test_the_scripts_that_pip_installs_run_the_command():
+    scripts = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]["scripts"]
+    assert scripts == dict.fromkeys(("vpcipam", "kubectl-vpcipam"), "vpcipam.cli:run_process")
+    assert callable(vpcipam.cli.run_process)
 
 
 # --- what is not installed -----------------------------------------------------------------------------------------------
@@ -120,10 +146,11 @@ ARGUMENTS = {
     "verify": ("FILE",),
     "serve": (),
     "completion": ("bash",),
+    "help": ("plan",),
 }
 
 
-@pytest.mark.parametrize("command", vpcipam.cli.app._COMMANDS)
+@pytest.mark.parametrize("command", vpcipam.cli.app.COMMANDS)
 @pytest.mark.parametrize("options", [(), ("--json",)])
 def test_an_interrupt_within_any_command_is_told_in_one_line(cli, monkeypatch, command, options):
     def interrupt(_command, _context):

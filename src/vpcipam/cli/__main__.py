@@ -2,6 +2,6 @@
 
 import sys
 
-from vpcipam.cli import main
+from vpcipam.cli import run_process
 
-sys.exit(main())
+sys.exit(run_process())

@@ -3,30 +3,59 @@
 import importlib
 import os
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from vpcipam._version import __version__
 from vpcipam.cli.exit_codes import ExitCode
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
 PROGRAM = "vpcipam"
 COMPLETE_VARIABLE = "_VPCIPAM_COMPLETE"
 """The shell's completion function sets this variable to ask for completions."""
 
-_COMMANDS = ("limits", "max-pods", "settings", "plan", "size", "simulate", "sweep", "tune", "inspect", "verify", "serve", "completion")
+COMMANDS = {
+    "limits": "Show what EC2 allows an instance of a type.",
+    "max-pods": "Compute how many pods a node can run.",
+    "settings": "Explain and check an aws-node manifest.",
+    "plan": "Compute a node's ENIs and addresses for its pods.",
+    "size": "Count the subnets that a cluster needs.",
+    "simulate": "Simulate a fleet of nodes over hours or days.",
+    "sweep": "Simulate a fleet under many settings.",
+    "tune": "Find the best settings for a workload.",
+    "inspect": "Show what a real node has and what is wrong with it.",
+    "verify": "Check what logs tell against the promises of an allocator.",
+    "serve": "Serve a model of EC2 to AWS clients.",
+    "completion": "Print a shell script that completes arguments.",
+    "help": "Show the help of a command, or a page about a topic.",
+}
+"""Each command and what it does, in one line. The help and the completion of commands thus load none of them."""
 
 
 class _LazyGroup(click.Group):
     """A group that loads each subcommand from the `command` of the module with its name."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
+        return list(COMMANDS)
 
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
+        if cmd_name not in COMMANDS:
             return None
         command: click.Command = importlib.import_module(f"vpcipam.cli.{cmd_name.replace('-', '_')}").command
         return command
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([*COMMANDS.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem[str]]":
+        from click.shell_completion import CompletionItem  # noqa: PLC0415 - only a shell that completes needs it
+
+        found = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
+        return found + click.Command.shell_complete(self, ctx, incomplete)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         try:
@@ -34,7 +63,7 @@ class _LazyGroup(click.Group):
         except click.UsageError as error:
             import difflib  # noqa: PLC0415 - only a mistake needs it
 
-            near = difflib.get_close_matches(args[0], _COMMANDS, n=1)
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
             raise click.UsageError(f"{error.message} Did you mean {near[0]}?", ctx) if near else error from None
 
 
@@ -57,13 +86,18 @@ def app(context: click.Context) -> None:
         context.exit(ExitCode.BAD_USAGE)
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Run the command line and return its exit code. Only usage errors are handled here; all others are raised."""
+def run(arguments: Sequence[str], program: str = PROGRAM) -> int:
+    """Run the command line and return its exit code. Only usage errors are handled here; all others are raised.
+
+    Args:
+        arguments: What follows the program's name.
+        program: Its name, for usage lines.
+    """
     if COMPLETE_VARIABLE in os.environ:
         app.main([], PROGRAM, COMPLETE_VARIABLE)  # exits
     try:
         # Not app.main, which turns a broken pipe and an interrupt into exit codes of its own.
-        with app.make_context(PROGRAM, list(arguments)) as context:
+        with app.make_context(program, list(arguments)) as context:
             code: int = app.invoke(context)
             return code
     except click.exceptions.Exit as done:  # --help, --version

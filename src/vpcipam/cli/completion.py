@@ -10,9 +10,7 @@ EXAMPLES = ("vpcipam completion bash", "vpcipam completion zsh", "vpcipam comple
 _SHELLS: dict[str, type[ShellComplete]] = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
 
 
-@click.command(
-    "completion", cls=OutputCommand, examples=EXAMPLES, has_pages=False, short_help="Print a shell script that completes arguments."
-)
+@click.command("completion", cls=OutputCommand, examples=EXAMPLES, has_pages=False)
 @click.argument("shell", type=click.Choice(list(_SHELLS)))
 def command(shell: str) -> Output:
     """Print a shell script that completes commands, options, instance types and variables.

@@ -40,9 +40,7 @@ EXAMPLES = (
 )
 
 
-@click.command(
-    "inspect", cls=OutputCommand, examples=EXAMPLES, has_csv=True, short_help="Show what a real node has and what is wrong with it."
-)
+@click.command("inspect", cls=OutputCommand, examples=EXAMPLES, has_csv=True)
 @click.argument("files", metavar="[FILE|-]...", nargs=-1, type=FILE)
 @click.option("--ec2", "from_ec2", is_flag=True, help="Read a running instance from EC2, with read-only calls.")
 @click.option("--instance-id", metavar="ID", help="The id of the node's instance.")

@@ -32,7 +32,7 @@ def _vcpu_range(_context: click.Context, _parameter: click.Parameter, value: str
     return range(int(found[1]), int(found[2] or found[1]) + 1)
 
 
-@click.command("limits", cls=OutputCommand, examples=EXAMPLES, has_csv=True, short_help="Show what EC2 allows an instance of a type.")
+@click.command("limits", cls=OutputCommand, examples=EXAMPLES, has_csv=True)
 @click.argument("types", metavar="TYPE…", nargs=-1, shell_complete=complete_types)
 @click.option("--all", "all_types", is_flag=True, help="List all known types.")
 @click.option(

@@ -1,13 +1,15 @@
 """Manifests and single variables as arguments."""
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-from click.shell_completion import CompletionItem
 
 from vpcipam.cli.streams import STDIN, open_text
 from vpcipam.errors import ManifestError, file_trouble
 from vpcipam.settings import VARIABLES, Settings, explain
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 
 def read_settings(file: str) -> Settings:
@@ -18,6 +20,8 @@ def read_settings(file: str) -> Settings:
         MissingExtra: It is YAML, and PyYAML is not installed.
     """
     if file != STDIN:
+        from pathlib import Path  # noqa: PLC0415 - a plan without a manifest starts faster without it
+
         return Settings.from_daemonset(Path(file))
     try:
         with open_text(file) as stream:
@@ -51,6 +55,8 @@ def parse_assignments(_ctx: click.Context, _param: click.Parameter, values: tupl
 
 def complete_assignments(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> "list[CompletionItem[str]]":
     """Complete the names of variables that act on addresses, and the values of booleans."""
+    from click.shell_completion import CompletionItem  # noqa: PLC0415 - only a shell that completes needs it
+
     endings = ("true", "false") if "=" in incomplete else ("",)
     return [
         CompletionItem(f"{variable.name}={ending}", help=variable.effect)
@@ -62,4 +68,4 @@ def complete_assignments(_ctx: click.Context, _param: click.Parameter, incomplet
 
 def prefixed(head: str, items: "list[CompletionItem[str]]") -> "list[CompletionItem[str]]":
     """Put what stands before them in the same word before completions."""
-    return [CompletionItem(head + item.value, help=item.help) for item in items]
+    return [type(item)(head + item.value, help=item.help) for item in items]

@@ -25,7 +25,7 @@ EXAMPLES = (
 )
 
 
-@click.command("max-pods", cls=OutputCommand, examples=EXAMPLES, has_csv=True, short_help="Compute how many pods a node can run.")
+@click.command("max-pods", cls=OutputCommand, examples=EXAMPLES, has_csv=True)
 @click.argument("types", metavar="TYPE…", nargs=-1, required=True, shell_complete=complete_types)
 @click.option("--prefix-delegation", is_flag=True, help="Slots hold /28 prefixes (ENABLE_PREFIX_DELEGATION).")
 @click.option("--custom-networking", is_flag=True, help="The primary ENI carries no pods (AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG).")

@@ -12,11 +12,10 @@ from vpcipam.cli.comparison_view import comparison_table, show_comparison
 from vpcipam.cli.instance_types import complete_types, find_types, read_types, types_option
 from vpcipam.cli.manifests import node_settings
 from vpcipam.cli.node_options import node_options
-from vpcipam.cli.plan_from import plan_files
 from vpcipam.cli.plan_view import eni_table, show_plan
 from vpcipam.cli.streams import STDIN
 from vpcipam.cli.variants import Assignments, check_names, variant_option
-from vpcipam.planner import PODS_LIMIT, SCHEMA_VERSION, SORT_KEYS, NodePlan, compare_plans, plan
+from vpcipam.planner import PODS_LIMIT, SORT_KEYS, NodePlan, compare_plans, plan
 from vpcipam.settings import Diagnostic
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ def _complete(context: click.Context, parameter: click.Parameter, incomplete: st
     return complete_types(context, parameter, incomplete)
 
 
-@click.command("plan", cls=OutputCommand, examples=EXAMPLES, has_csv=True, short_help="Compute a node's ENIs and addresses for its pods.")
+@click.command("plan", cls=OutputCommand, examples=EXAMPLES, has_csv=True)
 @click.argument("types", metavar="TYPE…", nargs=-1, shell_complete=_complete)
 @click.option(
     "--from",
@@ -112,6 +111,8 @@ def command(
             raise click.UsageError(
                 "--from takes pods and nodes from the files; leave out --pods, --branch-pods, --nodes, --sort, --timeline"
             )
+        from vpcipam.cli.plan_from import plan_files  # noqa: PLC0415 - it loads the readers and the rules of `inspect`, slowly
+
         more = read_types(types_file)
         return plan_files(
             (*files, *types),
@@ -142,7 +143,7 @@ def command(
         remarks = [each for variables in wanted for limits in found for each in settings.with_variables(variables).diagnose(limits)]
         waiting = [why for each in plans if (why := _finding(each.plan))]
         return Output(
-            document={"schema_version": SCHEMA_VERSION, "plans": [each.to_dict() for each in plans]},
+            document={"plans": [each.to_dict() for each in plans]},
             show=lambda page: show_comparison(page, plans, wanted),
             table=comparison_table(plans, wanted),
             notes=tuple(dict.fromkeys(str(each) for each in remarks if each.level != "info")),

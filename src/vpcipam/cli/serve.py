@@ -30,7 +30,7 @@ class PortTaken(VpcIpamError):
     """The server can't listen on the address."""
 
 
-@click.command("serve", cls=OutputCommand, examples=EXAMPLES, has_pages=False, short_help="Serve a model of EC2 to AWS clients.")
+@click.command("serve", cls=OutputCommand, examples=EXAMPLES, has_pages=False)
 @click.option("--port", metavar="P", type=click.IntRange(0, 65_535), default=DEFAULT_PORT, show_default=True, help="0 picks a free one.")
 @click.option("--host", metavar="ADDRESS", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--ready-file", metavar="FILE", type=FILE, help="Write the base URL to FILE once requests are answered.")

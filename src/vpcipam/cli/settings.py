@@ -24,7 +24,7 @@ EXAMPLES = (
 )
 
 
-@click.command("settings", cls=OutputCommand, examples=EXAMPLES, has_csv=True, short_help="Explain and check an aws-node manifest.")
+@click.command("settings", cls=OutputCommand, examples=EXAMPLES, has_csv=True)
 @click.argument("file", metavar="FILE|-", type=FILE)
 @click.option(
     "--type",

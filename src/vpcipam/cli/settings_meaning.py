@@ -1,6 +1,6 @@
 """What settings amount to for a node, in one paragraph, and in figures for an instance type."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -9,8 +9,10 @@ from vpcipam.address import AddressMode
 from vpcipam.cli.kubelet import max_pods_text
 from vpcipam.errors import NodeError
 from vpcipam.limits import InstanceLimits
-from vpcipam.planner import NodePlan, plan
 from vpcipam.settings import Settings
+
+if TYPE_CHECKING:
+    from vpcipam.planner import NodePlan
 
 _PREFIX_SIZE = AddressMode.PREFIX.addresses_per_slot
 
@@ -35,6 +37,8 @@ def meaning_of(settings: Settings, mode: AddressMode | None, limits: InstanceLim
     sentences = [_keeps(settings, mode), *_limits(settings, mode), f"A released address cools for {settings.ip_cooldown_period_s} s."]
     if limits is None:
         return Meaning(" ".join(sentences), None)
+    from vpcipam.planner import plan  # noqa: PLC0415 - it loads the model of EC2, which most runs don't need
+
     try:
         start = plan(limits, 0, settings)
     except NodeError as error:
@@ -75,7 +79,7 @@ def _limits(settings: Settings, mode: AddressMode) -> list[str]:
     return found
 
 
-def _on_type(start: NodePlan) -> str:
+def _on_type(start: "NodePlan") -> str:
     ready = f"{counted(start.eni_count, 'ENI')} and {counted(start.total_ips, 'address', 'addresses')} for pods"
     taken = counted(start.subnet_ips, "address", "addresses")
     limit = f"At most {counted(start.pod_limit, 'pod')} with a VPC address can run: {start.limit_reason}"
@@ -85,7 +89,7 @@ def _on_type(start: NodePlan) -> str:
     )
 
 
-def _figures(start: NodePlan) -> dict[str, Any]:
+def _figures(start: "NodePlan") -> dict[str, Any]:
     names = (
         "eni_count",
         "total_ips",

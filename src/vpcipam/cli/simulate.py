@@ -28,7 +28,7 @@ def _complete_folder(_context: click.Context, _parameter: click.Parameter, incom
     return [CompletionItem(incomplete, type="dir")]
 
 
-@click.command("simulate", cls=OutputCommand, examples=EXAMPLES, short_help="Simulate a fleet of nodes over hours or days.")
+@click.command("simulate", cls=OutputCommand, examples=EXAMPLES)
 @takes_scenario
 @click.option(
     "--csv", "folder", metavar="DIR", type=FILE, shell_complete=_complete_folder, help="Write all samples as CSV files into this folder."

@@ -43,7 +43,7 @@ def _share_or_count(_context: click.Context, _parameter: click.Parameter, value:
     return int(value) if value is not None and re.fullmatch("[0-9]{1,9}", value) else value
 
 
-@click.command("size", cls=OutputCommand, examples=EXAMPLES, has_csv=True, short_help="Count the subnets that a cluster needs.")
+@click.command("size", cls=OutputCommand, examples=EXAMPLES, has_csv=True)
 @click.argument("instance_type", metavar="[TYPE]", required=False, shell_complete=complete_types)
 @click.option("--nodes", metavar="N", type=click.IntRange(1, PODS_LIMIT), help="The nodes in all zones together.")
 @click.option("--pods", metavar="N", type=click.IntRange(0, PODS_LIMIT), help="The pods with a VPC address on each node.")

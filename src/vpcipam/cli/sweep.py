@@ -21,7 +21,7 @@ workers_option = click.option(
 )
 
 
-@click.command("sweep", cls=OutputCommand, examples=EXAMPLES, has_csv=True, short_help="Simulate a fleet under many settings.")
+@click.command("sweep", cls=OutputCommand, examples=EXAMPLES, has_csv=True)
 @takes_scenario
 @workers_option
 def command(scenario: Scenario, *, workers: int | None) -> Output:

@@ -1,7 +1,5 @@
 """A table as a value. People see it laid out or as Markdown, programs read it as CSV."""
 
-import csv
-import io
 import re
 from collections.abc import Iterable, Sequence
 
@@ -59,6 +57,9 @@ class Table:
 
     def csv(self) -> str:
         """Write it as CSV, with the heads first and values without commas or units."""
+        import csv  # noqa: PLC0415 - only --csv needs it
+        import io  # noqa: PLC0415 - likewise
+
         file = io.StringIO()
         csv.writer(file, lineterminator="\n").writerows([_value(cell) for cell in row] for row in (self.heads, *self.rows))
         return file.getvalue()

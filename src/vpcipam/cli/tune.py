@@ -31,7 +31,7 @@ class _Point:
     on_front: bool
 
 
-@click.command("tune", cls=OutputCommand, examples=EXAMPLES, has_csv=True, short_help="Find the best settings for a workload.")
+@click.command("tune", cls=OutputCommand, examples=EXAMPLES, has_csv=True)
 @takes_scenario
 @workers_option
 @click.option("--plot", metavar="FILE", type=FILE, help="Draw the trade-off, as .svg or .png. Needs vpcipam[plots].")

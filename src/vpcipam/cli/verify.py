@@ -36,9 +36,7 @@ _ANSWERS = {
 }
 
 
-@click.command(
-    "verify", cls=OutputCommand, examples=EXAMPLES, has_csv=True, short_help="Check what logs tell against the promises of an allocator."
-)
+@click.command("verify", cls=OutputCommand, examples=EXAMPLES, has_csv=True)
 @click.argument("logs", metavar="LOG…", type=FILE, nargs=-1, required=True)
 @click.option(
     "--type", "instance_type", metavar="TYPE", shell_complete=complete_types, help="The instance type. [default: as the log says]"

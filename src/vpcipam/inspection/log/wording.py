@@ -73,6 +73,11 @@ class Wording:
         """The names of its fields."""
         return frozenset(re.findall(r"\{(\w+)\}", self.template))
 
+    @functools.cached_property
+    def fullmatch(self) -> "Callable[[str], re.Match[str] | None]":
+        """Match a whole message. The pattern is compiled on first use: there are hundreds, and a log has few."""
+        return _pattern(self.template).fullmatch
+
 
 def _span_text(first: Release, last: Release) -> str:
     return release_text(first) if first == last else f"{release_text(first)} to {release_text(last)}"
@@ -134,19 +139,19 @@ def _group(name: str) -> str:
     return f"(?P<{name}>{values})"
 
 
-_Candidate = tuple[str, Callable[[str], re.Match[str] | None], Wording]
+_Candidate = tuple[str, Wording]
 
 
 def _index() -> dict[str, list[_Candidate]]:
     """Sort the wordings by their first word, the most specific first.
 
-    A candidate has the fixed text at its beginning, its pattern, and itself.
+    A candidate has the fixed text at its beginning, and itself.
     """
     index: dict[str, list[_Candidate]] = {}
     for wording in sorted(WORDINGS, key=lambda wording: len(re.sub(r"\{\w+\}", "", wording.template)), reverse=True):
         fixed, field, _ = wording.template.partition("{")
         word, blank, _ = fixed.partition(" ")
-        index.setdefault(word if blank or not field else "", []).append((fixed.rstrip(), _pattern(wording.template).fullmatch, wording))
+        index.setdefault(word if blank or not field else "", []).append((fixed.rstrip(), wording))
     return index
 
 
@@ -162,9 +167,9 @@ def match_wording(message: str) -> tuple[Wording, re.Match[str]] | None:
     if len(message) > _LONGEST:
         return None
     for candidates in (_INDEX.get(message.partition(" ")[0].rstrip(), _NONE), _INDEX[""]):
-        for fixed, fullmatch, wording in candidates:
+        for fixed, wording in candidates:
             if message.startswith(fixed):
-                match = fullmatch(message)
+                match = wording.fullmatch(message)
                 if match is not None:
                     return wording, match
     return None

@@ -1,0 +1,58 @@
+"""`vpcipam help`."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from vpcipam.cli.app import COMMANDS
+from vpcipam.cli.exit_codes import MEANINGS, ExitCode
+from vpcipam.cli.help import TOPICS
+from vpcipam.settings import VARIABLES
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("name", ["plan", "max-pods", "help"])
+def test_the_help_of_a_command_is_that_of_its_option(cli, name):
+    assert cli("help", name).out == cli(name, "--help").out
+
+
+def test_without_a_topic_it_lists_commands_and_topics(cli):
+    answer = cli("help")
+    assert answer.code == 0
+    assert answer.out.startswith(cli("--help").out)
+    for name in (*COMMANDS, *TOPICS):
+        assert f"\n  {name} " in answer.out
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_a_topic_is_a_page(cli, topic):
+    answer = cli("help", topic)
+    assert (answer.code, answer.err) == (0, "")
+    assert cli("help", topic, "--json").document == {"schema_version": 1, "topic": topic, "text": answer.out}
+    assert max(map(len, answer.out.splitlines())) <= (80 if topic != "variables" else 140)
+    for path in re.findall(r"docs/[\w/]+[.]md", answer.out):
+        assert (REPOSITORY / path).exists()
+
+
+def test_no_topic_has_the_name_of_a_command():
+    assert {*TOPICS}.isdisjoint(COMMANDS)
+
+
+def test_every_exit_code_is_explained(cli):
+    assert {*MEANINGS} == {*ExitCode}
+    out = cli("help", "exit-codes").out
+    assert all(f" {code:d}  {meaning}\n" in out for code, meaning in MEANINGS.items())
+
+
+def test_the_page_of_variables_has_those_that_act_on_addresses(cli):
+    shown = re.findall(r"^  (\w+)  \(default", cli("help", "variables").out, re.MULTILINE)
+    assert shown == [each.name for each in VARIABLES.values() if each.acts_on_addresses]
+
+
+@pytest.mark.parametrize(
+    ("topic", "advice"), [("pln", "did you mean plan?"), ("exit-code", "did you mean exit-codes?"), ("xyz", "`vpcipam help` lists them")]
+)
+def test_an_unknown_topic_is_a_usage_error_with_advice(cli, topic, advice):
+    assert f"there is no command or topic '{topic}'; {advice}" in cli("help", topic).usage_error
