@@ -23,7 +23,7 @@ html_theme = "furo"
 html_title = f"vpcipam {release}"
 html_show_sphinx = False
 html_copy_source = False
-exclude_patterns = ["conf.py"]
+exclude_patterns = ["calculator/*"]
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 4

@@ -2,6 +2,8 @@
 
 import os
 import re
+import shutil
+import sys
 from collections.abc import Iterator, Mapping
 
 import click
@@ -9,6 +11,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
+import site_calculator
 import vpcipam
 from vpcipam.cli.app import PROGRAM, app
 from vpcipam.ec2.boto import BotoEc2
@@ -109,8 +112,40 @@ def _code(text: str | None) -> str:
     return f"`{text}`" if text else ""
 
 
+class Calculator(SphinxDirective):
+    """The calculator's form, with its scripts; a sentence where its engine can't be had."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the form."""
+        try:
+            site_calculator.build()
+        except OSError as error:
+            print(f"the calculator is left out: {error}", file=sys.stderr)
+            return [nodes.paragraph(text="This copy of the site was built without network, so the calculator is missing.")]
+        form = (site_calculator.SOURCES / "calculator.html").read_text(encoding="utf-8")
+        return [nodes.raw("", _CALCULATOR_HEAD + form + _CALCULATOR_END, format="html")]
+
+
+_CALCULATOR_HEAD = '<link rel="stylesheet" href="_static/calculator.css">\n'
+_CALCULATOR_END = "".join(f'<script src="_static/{name}"></script>\n' for name in ("engine.js", "pyodide.js", "calculator.js"))
+
+
+def _copy_calculator(app: Sphinx, problem: Exception | None) -> None:
+    if problem is None and site_calculator.OUTPUT.exists():
+        shutil.copytree(site_calculator.OUTPUT, app.outdir / "_static", dirs_exist_ok=True)
+
+
 def setup(sphinx: Sphinx) -> Mapping[str, bool]:
     """Register the directives."""
-    for name, directive in (("commands", Commands), ("modules", Modules), ("names", Names), ("variables", Variables), ("actions", Actions)):
+    directives = {
+        "actions": Actions,
+        "calculator": Calculator,
+        "commands": Commands,
+        "modules": Modules,
+        "names": Names,
+        "variables": Variables,
+    }
+    for name, directive in directives.items():
         sphinx.add_directive(name, directive)
+    sphinx.connect("build-finished", _copy_calculator)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
