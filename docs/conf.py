@@ -23,6 +23,8 @@ html_theme = "furo"
 html_title = f"vpcipam {release}"
 html_show_sphinx = False
 html_copy_source = False
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 exclude_patterns = ["calculator/*"]
 
 myst_enable_extensions = ["colon_fence", "deflist"]
