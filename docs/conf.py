@@ -23,7 +23,9 @@ html_theme = "furo"
 html_title = f"vpcipam {release}"
 html_show_sphinx = False
 html_copy_source = False
-exclude_patterns = ["conf.py"]
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+exclude_patterns = ["calculator/*"]
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 4

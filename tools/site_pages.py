@@ -2,13 +2,18 @@
 
 import os
 import re
+import shutil
+import sys
 from collections.abc import Iterator, Mapping
+from typing import ClassVar
 
 import click
 from docutils import nodes
+from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
+import site_calculator
 import vpcipam
 from vpcipam.cli.app import PROGRAM, app
 from vpcipam.ec2.boto import BotoEc2
@@ -35,17 +40,19 @@ def _command_pages() -> Iterator[str]:
         if command is None:
             raise LookupError(name)
         shown = command.get_help(click.Context(command, parent=context, info_name=name, terminal_width=_WIDTH))
-        yield f"## {PROGRAM} {name}\n\n```text\n{shown}\n```\n\n"
+        yield f"### {PROGRAM} {name}\n\n```text\n{shown}\n```\n\n"
 
 
 class Modules(SphinxDirective):
-    """A section for each module named in the content, with its public names."""
+    """A section for each module of the content, with its public names; `:inherited:` adds what classes inherit."""
 
     has_content = True
+    option_spec: ClassVar = {"inherited": directives.flag}
 
     def run(self) -> list[nodes.Node]:
         """Return the sections."""
-        made = (f"## {name}\n\n```{{eval-rst}}\n.. automodule:: {name}\n   :members:\n```\n\n" for name in self.content)
+        members = "   :members:\n" + ("   :inherited-members:\n" if "inherited" in self.options else "")
+        made = (f"## {name}\n\n```{{eval-rst}}\n.. automodule:: {name}\n{members}```\n\n" for name in self.content)
         return self.parse_text_to_nodes("".join(made), allow_section_headings=True)
 
 
@@ -86,31 +93,67 @@ class Variables(SphinxDirective):
 
 
 class Actions(SphinxDirective):
-    """A table of the actions that the EC2 model answers: the method of `Ec2Model`, the parameters, and whether `BotoEc2` calls it."""
+    """A table of the actions that the EC2 model answers: the method of `Ec2Model`, whether `BotoEc2` makes the call, and the parameters."""
 
     def run(self) -> list[nodes.Node]:
         """Return the table."""
-        head = "| action | method of `Ec2Model` | `BotoEc2` calls it | parameters |\n| --- | --- | --- | --- |\n"
+        head = "| action, method of `Ec2Model` | real EC2 | parameters |\n| --- | --- | --- |\n"
         rows = (
-            f"| {action} | {_method(Ec2Model, action)} | {'yes' if _method(BotoEc2, action) else ''} "
+            f"| {action}<br>{_method(action)} | {'yes' if hasattr(BotoEc2, _snake_case(action)) else ''} "
             f"| {', '.join(map(_code, sorted(handler.takes)))} |\n"
             for action, handler in ACTIONS.items()
         )
         return self.parse_text_to_nodes(head + "".join(rows))
 
 
-def _method(client: type, action: str) -> str:
-    """Return a link to the method for an action; an empty text if there is none."""
-    name = {"RunInstances": "launch_instances"}.get(action) or re.sub(r"(?<=.)(?=[A-Z])", "_", action).lower()
-    return f"{{py:obj}}`{name} <{client.__module__}.{client.__name__}.{name}>`" if hasattr(client, name) else ""
+def _method(action: str) -> str:
+    """Return a link to the method of `Ec2Model` for an action; an empty text if there is none."""
+    name = {"RunInstances": "launch_instances"}.get(action, _snake_case(action))
+    return f"{{py:obj}}`{name} <vpcipam.ec2.model.Ec2Model.{name}>`" if hasattr(Ec2Model, name) else ""
+
+
+def _snake_case(action: str) -> str:
+    return re.sub(r"(?<=.)(?=[A-Z])", "_", action).lower()
 
 
 def _code(text: str | None) -> str:
     return f"`{text}`" if text else ""
 
 
+class Calculator(SphinxDirective):
+    """The calculator's form, with its scripts; a sentence where its engine can't be had."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the form."""
+        try:
+            site_calculator.build()
+        except OSError as error:
+            print(f"the calculator is left out: {error}", file=sys.stderr)
+            return [nodes.paragraph(text="This copy of the site was built without network, so the calculator is missing.")]
+        form = (site_calculator.SOURCES / "calculator.html").read_text(encoding="utf-8")
+        return [nodes.raw("", _CALCULATOR_HEAD + form + _CALCULATOR_END, format="html")]
+
+
+_CALCULATOR_HEAD = '<link rel="stylesheet" href="_static/calculator.css">\n'
+_CALCULATOR_END = "".join(f'<script src="_static/{name}"></script>\n' for name in ("engine.js", "pyodide.js", "calculator.js"))
+
+
+def _copy_calculator(app: Sphinx, problem: Exception | None) -> None:
+    if problem is None and site_calculator.OUTPUT.exists():
+        shutil.copytree(site_calculator.OUTPUT, app.outdir / "_static", dirs_exist_ok=True)
+
+
 def setup(sphinx: Sphinx) -> Mapping[str, bool]:
     """Register the directives."""
-    for name, directive in (("commands", Commands), ("modules", Modules), ("names", Names), ("variables", Variables), ("actions", Actions)):
+    directives = {
+        "actions": Actions,
+        "calculator": Calculator,
+        "commands": Commands,
+        "modules": Modules,
+        "names": Names,
+        "variables": Variables,
+    }
+    for name, directive in directives.items():
         sphinx.add_directive(name, directive)
+    sphinx.connect("build-finished", _copy_calculator)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

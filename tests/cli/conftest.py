@@ -10,6 +10,7 @@ from pathlib import Path
 
 import attrs
 import pytest
+from jsonschema import Draft202012Validator
 
 import vpcipam
 from vpcipam.cli import main
@@ -106,6 +107,20 @@ def process(environment):
         return Outcome(done.returncode, done.stdout, done.stderr)
 
     return run
+
+
+@pytest.fixture
+def schema_errors():
+    """What the schema in docs/schemas has against the document of a command."""
+
+    def errors(arguments, document):
+        name = arguments[0]
+        if name == "plan":
+            name = "plan-from" if "--from" in arguments else "plan-comparison" if "plans" in document else "plan"
+        schema = json.loads((REPOSITORY / "docs" / "schemas" / f"{name}.json").read_text(encoding="utf-8"))
+        return [f"{error.json_path}: {error.message}" for error in Draft202012Validator(schema).iter_errors(document)]
+
+    return errors
 
 
 @pytest.fixture

@@ -85,10 +85,11 @@ def account(monkeypatch):
 # --- answers -------------------------------------------------------------------------------------------------------------
 
 
-def test_json_equals_the_library(cli, account):
+def test_json_equals_the_library(cli, account, schema_errors):
     here = account()
     here.leak()
     document = cli("inspect", *here.options, "--json").document
+    assert schema_errors(["inspect"], document) == []
     read_ns = document["read_ns"]
     read = read_node(here.model, here.instance_id, now_ns=read_ns)
     seen = survey(read)
@@ -189,7 +190,7 @@ def test_the_limits_of_a_type_outside_the_table_come_from_ec2(cli, account):
     assert here.model.call_counts["DescribeInstanceTypes"] == 1
 
 
-def test_a_whole_cluster_is_read_by_its_tags(cli, account):
+def test_a_whole_cluster_is_read_by_its_tags(cli, account, schema_errors):
     here = account()
     eni_id = here.leak()
     assert cli("inspect", "--ec2", "--cluster", "shop").refusal == (
@@ -200,6 +201,7 @@ def test_a_whole_cluster_is_read_by_its_tags(cli, account):
     assert answer.finding.startswith(f"1 finding in cluster shop: {eni_id}: was created for this instance, is attached to nothing")
     assert "EC2 in eu-west-1" in answer.out
     document = cli("inspect", "--ec2", "--cluster", "shop", "--json").document
+    assert schema_errors(["inspect"], document) == []
     assert (document["source"], document["settings"], document["found"]["instances"]) == ("ec2", "as-shipped", 1)
     assert [found["rule"] for found in document["findings"]] == ["leaked-eni"]
 

@@ -79,8 +79,9 @@ def test_every_command_is_here():
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_json_has_a_version_or_is_a_list_that_the_contract_fixes(run, name):
+def test_json_obeys_its_schema_and_has_a_version_or_is_a_list_that_the_contract_fixes(run, schema_errors, name):
     document = json.loads(run(name, "--json").out)
+    assert schema_errors(COMMANDS[name], document) == []
     if name in BARE_LISTS:
         assert isinstance(document, list)
     else:

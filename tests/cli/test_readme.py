@@ -1,4 +1,4 @@
-"""The README's commands run, and print what it shows."""
+"""The commands in the tables of the README and the reference run, and the README shows what `plan` prints."""
 
 import re
 import shlex
@@ -8,16 +8,17 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[2]
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+REFERENCE = (REPOSITORY / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
 SLOW = ("thousand-nodes", "vpcipam sweep", "vpcipam tune")  # the examples of these commands run with shorter scenarios
 COMMANDS = [
     pytest.param(command, id=command, marks=[pytest.mark.nightly] if any(each in command for each in SLOW) else [])
-    for command in re.findall(r"^\| `(vpcipam [^`]+)` \|", README, re.MULTILINE)
+    for command in dict.fromkeys(re.findall(r"^\| `(vpcipam [^`]+)` \|", README + REFERENCE, re.MULTILINE))
     if "--ec2" not in command and not command.startswith("vpcipam serve")  # `serve` runs until a signal
 ]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_each_command_in_the_table_runs(cli, monkeypatch, command):
+def test_each_command_in_the_tables_runs(cli, monkeypatch, command):
     monkeypatch.chdir(REPOSITORY)
     answer = cli(*shlex.split(command)[1:])
     assert answer.code == ("symptoms" in command), answer.err  # 1 for a finding
