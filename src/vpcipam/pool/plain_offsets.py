@@ -181,7 +181,7 @@ class BitmapPool:
     def allocate_or_none(self, start: SupportsIndex = 0) -> int | None:
         """Do as `allocate`, but return None if no offset is free.
 
-        On the compiled twin, this takes a tenth of the time of a PoolExhausted.
+        On the compiled twin, this costs less than a successful `allocate`; raising costs many times as much.
 
         Raises:
             OutOfRange: `start` is not 0 … capacity-1.
