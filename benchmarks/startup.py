@@ -17,14 +17,14 @@ SOURCE = Path(__file__).parents[1] / "src"
 ENTRY = "import sys; from vpcipam.cli import run_process; sys.exit(run_process())"
 """What the script that pip installs does."""
 
-LIMITS = {
+TARGETS = {
     "--help": 12,
     "max-pods m5.large": 6,
     "limits m5.large": 6,
     "plan m5.large --pods 20": 12,
     "plan m5.large --pods 20 --json": 12,
 }
-"""How many times an empty interpreter each command should cost at most."""
+"""The target for each command: at most so many times an empty interpreter."""
 
 
 def cpu_seconds(program: list[str], source: Path = SOURCE) -> float:
@@ -41,7 +41,7 @@ def cpu_seconds(program: list[str], source: Path = SOURCE) -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def measure(rounds: int, source: Path = SOURCE, commands: Iterable[str] = LIMITS) -> dict[str, tuple[float, float]]:
+def measure(rounds: int, source: Path = SOURCE, commands: Iterable[str] = TARGETS) -> dict[str, tuple[float, float]]:
     """Return each command's median in seconds, and as a multiple of the empty interpreter, whose name is empty."""
     programs = {"": ["-c", "pass"]} | {command: ["-c", ENTRY, *command.split()] for command in commands}
     for program in programs.values():
@@ -63,7 +63,7 @@ def main() -> None:
     measured = measure(options.rounds, options.source)
     print(f"Start-up, CPU time of a process: medians of {options.rounds}")
     for name, (seconds, multiple) in measured.items():
-        limit = f"   at most {LIMITS[name]} ×" if name else ""
+        limit = f"   target: {TARGETS[name]} ×" if name else ""
         print(f"  {f'vpcipam {name}' if name else 'python -c pass':<42}{seconds * 1e3:>8.0f} ms{multiple:>8.1f} ×{limit}")
     print()
 

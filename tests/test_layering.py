@@ -180,7 +180,7 @@ def test_a_module_imports_only_from_rooms_above_its_own(name):
 
 def test_the_folders_of_tests_are_named_after_the_rooms():
     folders = {path.name for path in Path(__file__).parent.iterdir() if any(path.rglob("*.py"))}
-    assert folders <= {*ORDER}
+    assert folders <= {*ORDER, "site"}  # the site is in docs/
 
 
 def test_helpers_of_tests_have_unique_names():

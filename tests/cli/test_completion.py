@@ -25,6 +25,16 @@ def complete(line):
     return ShellComplete(app, {}, PROGRAM, COMPLETE_VARIABLE).get_completions(words, last)
 
 
+def put_on_path(environment, folder, **programs):
+    """Put programs that are one line of sh on the path."""
+    for program, line in programs.items():
+        path = folder / "bin" / program
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{line}\n")
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    environment["PATH"] = os.pathsep.join([str(folder / "bin"), environment["PATH"]])
+
+
 def commands():
     context = click.Context(app)
     return {name: app.get_command(context, name) for name in app.list_commands(context)}
@@ -74,6 +84,38 @@ def test_the_shell_accepts_the_script(cli, tmp_path, shell):
     script.write_text(cli("completion", shell).out)
     done = subprocess.run([program, "-n", str(script)], capture_output=True, check=False)  # noqa: S603 - a shell that only reads
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+# zsh's functions for completion work only while a line is edited, so that these stand for them.
+ZSH = """
+compdef() { }
+_describe() { print -l -- $completions_with_descriptions }
+compadd() { print -l -- $completions }
+eval "$(vpcipam completion zsh)"
+words=(${(s: :)1}); CURRENT=$#words
+_vpcipam_completion
+"""
+ASKING = {
+    "fish": ["-c", 'vpcipam completion fish | source; complete -C "$argv[1]"'],
+    "zsh": ["-f", "-c", ZSH, "zsh"],
+}
+
+
+@pytest.mark.parametrize("shell", ASKING)
+def test_a_shell_completes_a_line_with_its_script(environment, tmp_path, shell):
+    program = shutil.which(shell)
+    if program is None:
+        pytest.skip(f"{shell} is not installed")
+    put_on_path(environment, tmp_path, vpcipam=f'exec {sys.executable} -m vpcipam.cli "$@"')
+    environment["HOME"] = str(tmp_path)  # where fish writes
+
+    def complete(line):
+        done = subprocess.run([program, *ASKING[shell], line], capture_output=True, text=True, check=True, env=environment)  # noqa: S603 - a shell
+        return [re.split("[\t:]", each, maxsplit=1) for each in done.stdout.splitlines()]
+
+    assert complete("vpcipam max") == [["max-pods", COMMANDS["max-pods"]]]
+    assert complete("vpcipam limits --family m7g") == [["m7g"], ["m7gd"]]
+    assert complete("vpcipam plan m5.large --set WARM_P") == [["WARM_PREFIX_TARGET=", VARIABLES["WARM_PREFIX_TARGET"].effect]]
 
 
 def test_an_unknown_shell_is_a_usage_error(cli):
@@ -191,12 +233,7 @@ def test_examples_run_as_written(example, tmp_path, manifest, environment):
     shutil.copy(Path(manifest).parent / "ipamd.log", tmp_path / "examples")
     tuned = tmp_path / "examples" / "scenarios" / "tune.toml"
     tuned.write_text(tuned.read_text().replace(TUNED_FOR, 'duration = "5 min"'))  # 16 combinations of it are run
-    for program, line in (("vpcipam", f'exec {sys.executable} -W error -m vpcipam.cli "$@"'), ("kubectl", "exec cat aws-node.yaml")):
-        path = tmp_path / "bin" / program
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(f"#!/bin/sh\n{line}\n")
-        path.chmod(path.stat().st_mode | stat.S_IXUSR)
-    environment["PATH"] = os.pathsep.join([str(tmp_path / "bin"), environment["PATH"]])
+    put_on_path(environment, tmp_path, vpcipam=f'exec {sys.executable} -W error -m vpcipam.cli "$@"', kubectl="exec cat aws-node.yaml")
     done = subprocess.run(["sh", "-c", example], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)  # noqa: S603, S607 - our own examples
     assert done.returncode == 0, done.stderr
     assert done.stdout or " > " in example  # which leaves nothing to see

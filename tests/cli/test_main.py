@@ -90,6 +90,21 @@ def test_a_mistyped_option_is_answered_with_the_nearest(cli):
     assert "did you mean WARM_IP_TARGET" in cli("plan", "m5.large", "--pods", "1", "--set", "WARM_IP_TARGT=5").refusal
 
 
+def test_a_process_freezes_all_objects_when_it_is_done(monkeypatch):
+    steps = []
+    monkeypatch.setattr(vpcipam.cli, "main", lambda: steps.append("main") or 7)
+    monkeypatch.setattr("gc.freeze", lambda: steps.append("freeze"))
+    assert vpcipam.cli.run_process() == 7
+    assert steps == ["main", "freeze"]
+
+
+def test_the_package_as_a_module_reports_a_missing_extra_too(environment):
+    code = "import runpy, sys; sys.modules['click'] = None; runpy.run_module('vpcipam', run_name='__main__')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)  # noqa: S603 - as it stands
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "vpcipam: the command line needs the package click; install vpcipam[cli]\n"
+
+
 @pytest.mark.parametrize("module", ["vpcipam", "vpcipam.cli"])
 def test_the_package_and_its_command_run_as_modules(environment, module):
     program = [sys.executable, "-m", module, "max-pods", "m5.large"]
