@@ -50,9 +50,7 @@ class Chart:
 def peaks(points: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
     """Return at most `MOST_POINTS` points, with the highest of each stretch."""
     length = math.ceil(len(points) / MOST_POINTS) if points else 1
-    return tuple(
-        (points[begin][0], max(value for _, value in points[begin : begin + length])) for begin in range(0, len(points), length)
-    )
+    return tuple((points[begin][0], max(value for _, value in points[begin : begin + length])) for begin in range(0, len(points), length))
 
 
 def draw(chart: Chart) -> str:

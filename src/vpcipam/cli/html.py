@@ -25,12 +25,14 @@ class HtmlPage:
         self._laid_out: list[str] = []  # lines of a picture, which go on
 
     def line(self, text: str = "", style: str = "", *, whole: bool = False) -> None:
-        """Add a paragraph; as code if it is to be copied."""
-        shown = one_line(text)
-        if shown:
-            self._add(f"<pre>{escape(shown)}</pre>" if whole else f"<p{_classes(style)}>{escape(shown)}</p>")
-        elif self._laid_out:
-            self._laid_out.append("")
+        """Add a paragraph, or a heading if it is bold; as code if it is to be copied."""
+        shown = escape(one_line(text))
+        if not shown:
+            self._end_picture()
+        elif whole:
+            self._add(f'<pre tabindex="0">{shown}</pre>')
+        else:
+            self._add(f"<h2>{shown}</h2>" if style == "bold" else f"<p{_classes(style)}>{shown}</p>")
 
     def spans(self, parts: Sequence[Span]) -> None:
         """Add a line of a picture as it is laid out."""
@@ -54,7 +56,9 @@ class HtmlPage:
     def add(self, table: Table) -> None:
         """Add a table."""
         kinds = [' class="number"' if head in table.numbers else "" for head in table.heads]
-        heads = "".join(f'<th scope="col"{kind}>{escape(head)}</th>' for head, kind in zip(table.heads, kinds, strict=True))
+        heads = "".join(
+            f'<th scope="col"{kind}>{escape(head)}</th>' if head else "<td></td>" for head, kind in zip(table.heads, kinds, strict=True)
+        )
         rows = "".join(
             f"<tr>{''.join(f'<td{kind}>{_styled(spans(cell))}</td>' for cell, kind in zip(row, kinds, strict=True))}</tr>\n"
             for row in table.rows
@@ -64,10 +68,6 @@ class HtmlPage:
     def facts(self, rows: Iterable[tuple[str, str]]) -> None:
         """Add a list of named facts."""
         self._add(f"<dl>{''.join(f'<dt>{escape(name)}</dt><dd>{escape(value)}</dd>' for name, value in rows)}</dl>")
-
-    def heading(self, text: str) -> None:
-        """Begin a section."""
-        self._add(f"<h2>{escape(text)}</h2>")
 
     def finding(self, text: str) -> None:
         """Add what is wrong."""
