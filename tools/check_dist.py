@@ -1,7 +1,7 @@
 """Check the contents of the sdist and the wheel: `python tools/check_dist.py dist`.
 
 The wheel must have the compiled pools and no C or Cython source. The sdist must have the Cython source and no C. Both must have the table
-of instance types, the page of `vpcipam serve` and the marker `py.typed`. All files of the sdist have one time and no owner: the same
+of instance types, the HTML pages and the marker `py.typed`. All files of the sdist have one time and no owner: the same
 sources give the same bytes.
 """
 
@@ -10,14 +10,14 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-PAGE = "vpcipam/ec2/serve/page.html"
+PAGES = ("vpcipam/cli/report.html", "vpcipam/ec2/serve/page.html")
 COMPILED = ("vpcipam/_pool", "vpcipam/pool/addresses")
 
 
 def wheel_problems(names: list[str]) -> list[str]:
     """List the problems with the files of a wheel."""
     problems = [
-        f"{name} does not belong in a wheel" for name in names if name.endswith((".c", ".pyx", ".html")) and not name.endswith(PAGE)
+        f"{name} does not belong in a wheel" for name in names if name.endswith((".c", ".pyx", ".html")) and not name.endswith(PAGES)
     ]
     built = {name.partition(".")[0] for name in names if name.endswith((".so", ".pyd"))}
     problems += [f"the compiled {module} is missing: was there a C compiler?" for module in COMPILED if module not in built]
@@ -27,9 +27,7 @@ def wheel_problems(names: list[str]) -> list[str]:
 
 def sdist_problems(names: list[str]) -> list[str]:
     """List the problems with the files of an sdist."""
-    problems = [
-        f"{name} does not belong in an sdist" for name in names if name.endswith((".c", ".so", ".pyd", ".html")) and not name.endswith(PAGE)
-    ]
+    problems = [f"{name} does not belong in an sdist" for name in names if name.endswith((".c", ".so", ".pyd"))]
     sources = (f"src/{module}.pyx" for module in COMPILED)
     wanted = (*sources, "src/vpcipam/py.typed", "setup.py", "pyproject.toml", "LICENSE", "README.md")
     return (
@@ -46,7 +44,7 @@ def origin_problems(members: list[tarfile.TarInfo]) -> list[str]:
 
 def _data_problems(names: list[str]) -> list[str]:
     table = [] if any("vpcipam/limits/data/" in name for name in names) else ["the table of instance types is missing"]
-    return table + ([] if any(name.endswith(PAGE) for name in names) else ["the page of `vpcipam serve` is missing"])
+    return table + [f"{page} is missing" for page in PAGES if not any(name.endswith(page) for name in names)]
 
 
 def main(folder: str) -> int:

@@ -97,7 +97,7 @@ def run(arguments: Sequence[str], program: str = PROGRAM) -> int:
         app.main([], PROGRAM, COMPLETE_VARIABLE)  # exits
     try:
         # Not app.main, which turns a broken pipe and an interrupt into exit codes of its own.
-        with app.make_context(program, list(arguments)) as context:
+        with app.make_context(program, list(arguments), obj=list(arguments)) as context:
             code: int = app.invoke(context)
             return code
     except click.exceptions.Exit as done:  # --help, --version

@@ -1,4 +1,4 @@
-"""The base of all commands: they return an `Output`, take `--json`, `--markdown` and `--csv`, and show examples in their help."""
+"""The base of all commands: they return an `Output`, take `--json`, `--markdown`, `--csv`, `--report`, and show examples in their help."""
 
 from typing import TYPE_CHECKING, Any, cast
 
@@ -6,11 +6,13 @@ import attrs
 import click
 
 from vpcipam.cli.exit_codes import ExitCode
+from vpcipam.cli.output_files import check_file
 from vpcipam.cli.streams import complain, flush_stdout, note, to_json, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from vpcipam.cli.charts import Chart
     from vpcipam.cli.table import Table
     from vpcipam.cli.tables import Page
 
@@ -30,6 +32,7 @@ class Output:
         document: The answer for programs, as values that JSON can hold. An object without `schema_version` gets one.
         show: The answer for people: a text, or a function that writes it on a page.
         table: The answer as one table, for `--csv`; None if the command has no such option.
+        charts: Makes the charts of a report.
         notes: Lines for people that are not part of the answer; they go to stderr.
         finding: What is wrong and what to do about it. It goes to stderr, also with `--json`, and makes the exit code 1.
         interruption: What Ctrl-C left undone, if the document has what was done before. It goes to stderr like a finding, and makes the
@@ -41,6 +44,7 @@ class Output:
     document: Any
     show: "str | Callable[[Page], None]"
     table: "Table | None" = None
+    charts: "Callable[[], tuple[Chart, ...]] | None" = None
     notes: tuple[str, ...] = ()
     finding: str | None = None
     interruption: str | None = None
@@ -54,7 +58,7 @@ class OutputCommand(click.Command):
     Args:
         examples: Lines for its help.
         has_csv: Its output has a `table`.
-        has_pages: People see more than one line, so that it takes `--markdown`.
+        has_pages: People see more than one line, so that it takes `--markdown` and `--report`.
     """
 
     def __init__(self, *arguments: Any, examples: tuple[str, ...], has_csv: bool = False, has_pages: bool = True, **options: Any) -> None:  # noqa: ANN401 - click's own arguments
@@ -68,13 +72,21 @@ class OutputCommand(click.Command):
         for name, text, wanted in formats:
             if wanted:
                 self.params.append(click.Option([f"--{name}", f"as_{name}"], is_flag=True, help=text))
+        if has_pages:
+            help_text = "Also write the answer as one HTML file, to look at, print or send."
+            self.params.append(click.Option(["--report"], metavar="FILE", type=FILE, help=help_text))
 
     def invoke(self, ctx: click.Context) -> int:
         """Run the callback and write its output."""
         wanted = [name for name in ("json", "csv", "markdown") if ctx.params.pop(f"as_{name}", False)]
         if len(wanted) > 1:
             raise click.UsageError(f"{' and '.join(f'--{name}' for name in wanted)} exclude each other: give one", ctx)
+        report: str | None = ctx.params.pop("report", None)
+        if report is not None:
+            check_file(report)
         output: Output = super().invoke(ctx)
+        if report is not None:
+            _write_report(report, output, ctx)
 
         def show() -> None:
             write(_written(output, *wanted))
@@ -82,18 +94,14 @@ class OutputCommand(click.Command):
             if not wanted or wanted == ["markdown"]:
                 for line in output.notes:
                     note(line)
+                if report is not None:
+                    note(f"wrote {report}")
 
         if output.run is None:
             show()
         else:
             output.run(show)
-        if output.interruption is not None:
-            complain(f"interrupted: {output.interruption}")
-            return ExitCode.INTERRUPTED
-        if output.finding is None:
-            return ExitCode.SUCCESS
-        complain(output.finding)
-        return ExitCode.REFUSED
+        return _end(output)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples, each on one line however long, so that it can be copied."""
@@ -101,6 +109,17 @@ class OutputCommand(click.Command):
         with formatter.section("Examples"):
             for example in self.examples:
                 formatter.write(f"{'':>{formatter.current_indent}}{example}\n")
+
+
+def _end(output: Output) -> int:
+    """Say what is wrong or left undone, and return the exit code."""
+    if output.interruption is not None:
+        complain(f"interrupted: {output.interruption}")
+        return ExitCode.INTERRUPTED
+    if output.finding is None:
+        return ExitCode.SUCCESS
+    complain(output.finding)
+    return ExitCode.REFUSED
 
 
 def _written(output: Output, form: str = "") -> str:
@@ -122,6 +141,31 @@ def _written(output: Output, form: str = "") -> str:
     page = Page()
     output.show(page)
     return page.render()
+
+
+def _write_report(path: str, output: Output, ctx: click.Context) -> None:
+    """Write an answer as one HTML file, with the command line as the question."""
+    import shlex  # noqa: PLC0415 - only reports need it
+
+    from vpcipam.cli.html import HtmlPage  # noqa: PLC0415 - likewise
+
+    page = HtmlPage()
+    if output.finding is not None:
+        page.finding(output.finding)
+    if output.interruption is not None:
+        page.finding(f"interrupted: {output.interruption}")
+    if callable(output.show):
+        output.show(cast("Page", page))
+    else:
+        for line in output.show.splitlines():
+            page.spans([(line, "")])
+    for chart in output.charts() if output.charts is not None else ():
+        page.chart(chart)
+    for line in output.notes:
+        page.line(line, "dim")
+    question = shlex.join([ctx.find_root().info_name or "vpcipam", *(ctx.obj or ctx.command_path.split()[1:])])
+    with open(path, "w", encoding="utf-8") as file:  # noqa: PTH123 - importing pathlib costs every run of the command
+        file.write(page.render(ctx.command_path, question))
 
 
 def _versioned(document: Any) -> Any:  # noqa: ANN401 - any value that JSON can hold

@@ -7,10 +7,10 @@ import click
 from click.shell_completion import CompletionItem
 
 from vpcipam.cli.command import FILE, Output, OutputCommand
-from vpcipam.cli.pictures import check_picture, check_writable
+from vpcipam.cli.output_files import check_picture, check_writable
 from vpcipam.cli.progress import show_progress
 from vpcipam.cli.scenarios import takes_scenario
-from vpcipam.cli.simulate_view import show_result
+from vpcipam.cli.simulate_view import result_charts, show_result
 from vpcipam.fleet.engine import simulate
 from vpcipam.fleet.samples import clock
 from vpcipam.fleet.scenario import Scenario
@@ -58,5 +58,6 @@ def command(scenario: Scenario, *, folder: str | None, plot: str | None, quiet: 
     return Output(
         document=result.to_dict(),
         show="" if quiet else lambda page: show_result(page, result),
+        charts=lambda: result_charts(result),
         notes=() if quiet else tuple(notes),
     )

@@ -10,6 +10,7 @@ from vpcipam.fleet.summary import Waits, totals
 from vpcipam.fleet.waits import wait_text
 
 if TYPE_CHECKING:
+    from vpcipam.cli.charts import Chart
     from vpcipam.cli.table import Cell
     from vpcipam.cli.tables import Page
 
@@ -187,3 +188,27 @@ def _events(page: "Page", result: FleetResult) -> None:
     page.table(("when", "where", "what"), rows, fold={"what"})
     if len(result.events) > _MOST_EVENTS:
         page.line(f"and {len(result.events) - _MOST_EVENTS} more; --json and --csv have all", "dim")
+
+
+def result_charts(result: FleetResult) -> "tuple[Chart, ...]":
+    """Return the charts of a report: pods, addresses, and what each subnet has left."""
+    from vpcipam.cli.charts import Chart, Curve, peaks  # noqa: PLC0415 - only reports need it
+
+    times = [sample.time_ns for sample in result.samples]
+
+    def curve(name: str, values: Sequence[int]) -> Curve:
+        return Curve(name, peaks(tuple(zip(times, values, strict=True))))
+
+    def at(time_ns: float) -> str:
+        return clock(int(time_ns))
+
+    pods = {"with an address": "pods_running", "without an address yet": "pods_waiting", "without a node yet": "pods_pending"}
+    addresses = {"attached": "addresses_attached", "held by pods": "addresses_assigned", "cooling": "addresses_cooling"}
+    charts = [
+        Chart(title, tuple(curve(name, [getattr(sample, field) for sample in result.samples]) for name, field in fields.items()), at)
+        for title, fields in (("Pods", pods), ("Pod addresses of all nodes", addresses))
+    ]
+    for name, samples in result.subnet_samples.items():
+        curves = (curve("taken", [each.taken for each in samples]), curve("not taken", [each.untaken for each in samples]))
+        charts.append(Chart(f"Addresses of the subnet {name}", curves, at))
+    return tuple(charts)

@@ -1,19 +1,22 @@
 """`vpcipam tune`: the settings with the fewest addresses or calls within bounds."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
 
 from vpcipam._units import NS_PER_S
 from vpcipam.cli.command import FILE, Output, OutputCommand
-from vpcipam.cli.pictures import check_picture
+from vpcipam.cli.output_files import check_picture
 from vpcipam.cli.progress import show_progress
 from vpcipam.cli.scenarios import takes_scenario
 from vpcipam.cli.search_view import show_tune, tune_table
 from vpcipam.cli.sweep import unfinished, workers_option
 from vpcipam.fleet.scenario import Scenario
 from vpcipam.fleet.tune import Candidate, TuneResult, TuneSpec, tune
+
+if TYPE_CHECKING:
+    from vpcipam.cli.charts import Chart
 
 EXAMPLES = (
     "vpcipam tune examples/scenarios/tune.toml",
@@ -53,6 +56,7 @@ def command(scenario: Scenario, *, workers: int | None, plot: str | None) -> Out
         document=_document(scenario.name, result),
         show=lambda page: show_tune(page, scenario.name, result),
         table=tune_table(result),
+        charts=lambda: _charts(result),
         notes=tuple(notes),
         finding=_finding(result) if result.complete else None,
         interruption=None if result.complete else _interruption(result),
@@ -72,16 +76,34 @@ def _finding(result: TuneResult) -> str | None:
     return result.reason if not result.candidates else f"{result.reason}: allow more waiting or calls, or list other values"
 
 
-def _draw(result: TuneResult, path: str) -> None:
-    from vpcipam.report.plots import plot_tradeoff  # noqa: PLC0415 - it loads matplotlib
+def _label(goal: str) -> str:
+    return {"calls": "calls to EC2", "addresses-mean": "pod addresses attached, mean"}.get(goal, "addresses, at most")
 
-    points = [
+
+def _points(result: TuneResult) -> list[_Point]:
+    return [
         _Point(each.cost, each.p99_wait_ns / NS_PER_S, ", ".join(f"{name}={value}" for name, value in each.settings.items()), each.on_front)
         for each in result.candidates
         if each.p99_wait_ns is not None
     ]
-    label = {"calls": "calls to EC2", "addresses-mean": "pod addresses attached, mean"}.get(result.spec.goal, "addresses, at most")
-    plot_tradeoff(points, path, x_label=label, y_label="wait of 99 % of pods, s")
+
+
+def _draw(result: TuneResult, path: str) -> None:
+    from vpcipam.report.plots import plot_tradeoff  # noqa: PLC0415 - it loads matplotlib
+
+    plot_tradeoff(_points(result), path, x_label=_label(result.spec.goal), y_label="wait of 99 % of pods, s")
+
+
+def _charts(result: TuneResult) -> "tuple[Chart, ...]":
+    from vpcipam.cli.charts import Chart, Curve  # noqa: PLC0415 - only reports need it
+
+    points = sorted(_points(result), key=lambda point: point.x)
+    if not points:
+        return ()
+    sides = (("no other needs less of both", True), ("another needs less", False))
+    curves = (Curve(name, tuple((each.x, each.y) for each in points if each.on_front is front)) for name, front in sides)
+    title = f"Wait of 99 % of pods, s, by {_label(result.spec.goal)}"
+    return (Chart(title, tuple(each for each in curves if each.points), lambda place: f"{place:,.0f}", joined=False),)
 
 
 def _document(name: str, result: TuneResult) -> dict[str, Any]:

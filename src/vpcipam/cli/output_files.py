@@ -1,7 +1,6 @@
-"""Check before a long run that its output files can be written."""
+"""Check before a long run that its output files can be written. Importing this costs nearly nothing."""
 
 import os
-from pathlib import Path
 
 
 def check_picture(file: str) -> None:
@@ -15,15 +14,24 @@ def check_picture(file: str) -> None:
     from vpcipam.report.plots import picture_format  # noqa: PLC0415 - it loads matplotlib
 
     picture_format(file)
-    path = Path(file)
-    if not path.parent.is_dir():
-        raise NotADirectoryError(f"{file}: there is no folder {path.parent}; make it first")
-    if path.is_dir():
+    check_file(file)
+
+
+def check_file(file: str) -> None:
+    """Check that a file can be written.
+
+    Raises:
+        OSError: Its folder does not exist, or it can't be written.
+    """
+    folder = os.path.dirname(file) or "."  # noqa: PTH120 - importing pathlib costs every run of the command
+    if not os.path.isdir(folder):  # noqa: PTH112 - likewise
+        raise NotADirectoryError(f"{file}: there is no folder {folder}; make it first")
+    if os.path.isdir(file):  # noqa: PTH112 - likewise
         raise IsADirectoryError(f"{file} is a folder; give the name of a file")
-    check_writable(path if path.exists() else path.parent)
+    check_writable(file if os.path.exists(file) else folder)  # noqa: PTH110 - likewise
 
 
-def check_writable(path: Path) -> None:
+def check_writable(path: "str | os.PathLike[str]") -> None:
     """Check that this user may write to a file or into a folder.
 
     Raises:

@@ -1,0 +1,176 @@
+"""Reports: one HTML file that needs nothing else, holds the answer, and obeys no name that it shows."""
+
+import json
+import os
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from browser import PROGRAM, Browser
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vpcipam.cli.charts import MOST_POINTS, Chart, Curve, draw, peaks
+from vpcipam.cli.html import HtmlPage
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+ASKED = {
+    "plan": ("plan", "m5.large", "--pods", "20"),
+    "size": ("size", "m5.xlarge", "--nodes", "12", "--pods", "25"),
+    "simulate": ("simulate", str(EXAMPLES / "scenarios" / "rolling-deployment.toml"), "--set", "duration='1 h'"),
+    "tune": ("tune", str(EXAMPLES / "scenarios" / "tutorial.toml"), "--set", "duration='10 min'"),
+    "inspect": ("inspect", str(EXAMPLES / "symptoms" / "failed-to-assign")),
+    "verify": ("verify", str(EXAMPLES / "ipamd.log"), "--timeline"),
+}
+AXE = os.environ.get("VPCIPAM_AXE")
+VOID = {"meta", "br", "link", "input"}
+
+
+class Document(HTMLParser):
+    """Checks that tags are balanced and nothing is loaded, and collects the text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.tags, self.text = [], [], ""
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        assert not {"src", "href", "onload", "onerror"} & {name for name, _ in attrs}
+        self.tags.append(tag)
+        if tag not in VOID and not (self.open and self.open[-1] == "svg" and tag in {"path", "circle"}):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, _):
+        self.tags.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.fixture
+def reported(cli, tmp_path):
+    """Run a command with --report, and return its outcome and the file."""
+
+    def run(*arguments):
+        path = tmp_path / "out.html"
+        outcome = cli(*arguments, "--report", str(path))
+        return outcome, path.read_text(encoding="utf-8")
+
+    return run
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_every_command_writes_its_answer_as_one_file(reported, name):
+    outcome, text = reported(*ASKED[name])
+    document = Document(text)
+    assert "http" not in re.sub(r"http-equiv|http://www\.w3\.org/2000/svg", "", text)
+    assert f"vpcipam {name}" in document.text
+    assert {"h1", "main"} <= set(document.tags)
+    figures = re.findall(r"\d[\d,.]*", outcome.out)
+    assert [each for each in figures if each not in document.text] == []
+    assert ("svg" in document.tags) == (name in {"simulate", "tune"})
+    if outcome.code == 0:
+        assert "wrote " in outcome.err
+
+
+def test_a_finding_is_in_the_report_too(reported):
+    outcome, text = reported(*ASKED["inspect"])
+    assert outcome.code == 1
+    assert 'class="finding"' in text
+    assert "no-address-all-held" in Document(text).text
+
+
+def test_the_report_goes_with_json(cli, tmp_path):
+    path = tmp_path / "out.html"
+    outcome = cli("plan", "m5.large", "--pods", "3", "--json", "--report", str(path))
+    assert outcome.document["pods"] == 3
+    assert outcome.err == ""
+    Document(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(("place", "said"), [("none/out.html", "there is no folder"), (".", "is a folder")])
+def test_a_report_that_cannot_be_written_is_refused_before_the_run(cli, tmp_path, place, said):
+    assert said in cli(*ASKED["simulate"], "--report", str(tmp_path / place)).refusal
+
+
+HOSTILE = st.lists(st.sampled_from([*"<>&\"'/abc\u2028\x1b", "</script>", "%BODY%"]), max_size=12).map(lambda parts: "n" + "".join(parts))
+
+
+@given(HOSTILE, HOSTILE)
+def test_no_name_is_obeyed(name, other):
+    page = HtmlPage()
+    page.line(name, "bold")
+    page.line(other, whole=True)
+    page.remark(name, "red", other, name)
+    page.facts([(name, other)])
+    page.table([name, "b"], [[(other, "dim"), [(name, ""), (other, 'x" onload="')]]], numbers=[name])
+    page.spans([(name, "bold blue")])
+    page.finding(other)
+    page.chart(Chart(name, (Curve(other, ((0, 1), (2, 3))),), str))
+    text = page.render(name, other)
+    document = Document(text)
+    assert document.tags.count("script") == 2
+    (data,) = re.findall(r'<script type="application/json">(.*?)</script>', text, re.DOTALL)
+    assert json.loads(data)[0][0] == other
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 10**6)), max_size=3 * MOST_POINTS))
+def test_no_peak_is_lost(points):
+    shown = peaks(points)
+    assert len(shown) <= MOST_POINTS
+    assert max((value for _, value in shown), default=None) == max((value for _, value in points), default=None)
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**6), st.floats(0, 1e12)), min_size=1, max_size=9))
+def test_a_chart_is_drawn_within_its_frame(points):
+    text = draw(Chart("title", (Curve("a", tuple(sorted(points))),), str))
+    if not any(value for _, value in points):
+        assert text == "<p>title: none at any time.</p>\n"
+        return
+    (path,) = re.findall(r'class="curve curve-0" d="([^"]*)"', text)
+    assert all(0 <= float(each) <= 720 for each in re.findall(r"[MH]([\d.]+)", path))
+    assert all(0 <= float(each) <= 240 for each in re.findall(r"V([\d.]+)", path))
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    if PROGRAM is None:
+        pytest.skip("no Chromium: the reports were NOT looked at in a browser")
+    with Browser(tmp_path_factory.mktemp("profile")) as opened:
+        yield opened
+
+
+def evaluate(browser, expression):
+    answer = browser.do("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+    assert "exceptionDetails" not in answer, answer
+    return answer["result"].get("value")
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", ASKED)
+def test_a_browser_shows_it_on_a_phone_and_a_desk_in_light_and_dark(browser, cli, tmp_path, name):
+    path = tmp_path / "out.html"
+    cli(*ASKED[name], "--report", str(path))
+    browser.do("Page.navigate", url=path.as_uri())
+    for _ in range(200):
+        if evaluate(browser, "document.readyState === 'complete' && document.querySelector('footer') !== null"):
+            break
+    for width in (390, 1280):
+        browser.do("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=False)
+        assert evaluate(browser, "document.documentElement.scrollWidth") <= width
+    if evaluate(browser, "document.querySelector('svg') !== null"):
+        move = "const r = document.querySelector('svg').getBoundingClientRect(); document.querySelector('svg').dispatchEvent"
+        evaluate(browser, f"{{{move}(new PointerEvent('pointermove', {{clientX: r.left + r.width / 2, clientY: r.top + 5}}));}}")
+        assert ":" in evaluate(browser, "document.querySelector('.legend output').textContent")
+    if AXE is None:
+        pytest.skip("VPCIPAM_AXE is not set: the accessibility of the reports was NOT checked")
+    for scheme in ("light", "dark"):
+        browser.do("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        evaluate(browser, Path(AXE).read_text(encoding="utf-8") + ";0")
+        assert evaluate(browser, "axe.run().then((found) => found.violations.map((each) => each.id + ' ' + each.nodes[0].html))") == []
