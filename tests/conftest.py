@@ -20,7 +20,7 @@ settings.register_profile(
 )
 # The gate counts branches with this one, which doubles the time of a test. No branch is missed by chance: the examples are always the same.
 settings.register_profile("branches", settings.get_profile("quick"), max_examples=8, derandomize=True)
-settings.register_profile("ci", max_examples=50, stateful_step_count=25, deadline=None, print_blob=True)
+settings.register_profile("ci", max_examples=20, stateful_step_count=20, deadline=None, print_blob=True)
 settings.register_profile("nightly", max_examples=20_000, stateful_step_count=100, deadline=None, print_blob=True)
 # `make mutants` only asks whether a test fails. Shrinking would take longer than all tests of a room.
 settings.register_profile("mutants", settings.get_profile("quick"), phases=[Phase.explicit, Phase.generate], report_multiple_bugs=False)

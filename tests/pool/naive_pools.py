@@ -308,6 +308,8 @@ class NaiveAddressPool:
 
     def assign_many(self, keys, now_ns):
         keys, now_ns = list(keys), within(now_ns, 0, TIME_MAX)
+        for key in keys:
+            hash(key)
         before = dict(self.held), self.cooling, self.random.state
         try:
             return [self.assign(key, now_ns) for key in keys]

@@ -106,8 +106,8 @@ def subnet_capacity(text: str) -> Capacity:
         InvalidCidr: It is neither.
         InvalidArgument: EC2 has no subnet of that size.
 
-    >>> subnet_capacity("/23")
-    Capacity(addresses=507, prefixes=30)
+    >>> subnet_capacity("/23").addresses, subnet_capacity("/23").prefixes
+    (507, 30)
     """
     size = _SIZE.fullmatch(text)
     cidr = Cidr(4, 0, int(size[1])) if size else Cidr.parse(text)
