@@ -175,7 +175,6 @@ def test_what_is_not_crons_syntax_is_refused(schedule):
         CronJob("c", None, 1, FixedLifetime(1.0), schedule=schedule)
 
 
-@pytest.mark.thorough
 def test_a_schedule_that_is_due_too_often_is_refused():
     with pytest.raises(InvalidArgument, match="due more than 100,000 times; shorten the duration"):
         due_ns("* * * * *", int(timedelta(days=100) / timedelta(seconds=1)) * S)

@@ -130,7 +130,6 @@ def test_an_interrupted_sweep_keeps_the_finished_trials(scenario):
     assert result.count == 6
 
 
-@pytest.mark.thorough
 def test_the_trials_of_a_dead_process_are_run_again(scenario, tmp_path):
     deadly = with_workload(scenario, DeadlyWorkload(scenario.workload, str(tmp_path), deaths=2))
     points = [{"seed": seed} for seed in range(4)]
@@ -138,7 +137,6 @@ def test_the_trials_of_a_dead_process_are_run_again(scenario, tmp_path):
     assert len(list(tmp_path.iterdir())) == 2
 
 
-@pytest.mark.thorough
 def test_a_trial_that_keeps_killing_its_process_is_given_up(scenario, tmp_path):
     deadly = with_workload(scenario, DeadlyWorkload(scenario.workload, str(tmp_path), deaths=100, seeds=(1,)))
     result = sweep(deadly, [{"seed": 0}, {"seed": 1}], workers=1)

@@ -207,7 +207,6 @@ def test_a_file_that_is_not_a_trace_is_refused(written, content, wanted):
     assert refusal(written(content)).startswith(wanted)
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize("line", ["\n", "a" * 1_000], ids=["blank lines", "long notes"])
 def test_a_gzipped_file_that_would_fill_the_memory_is_refused(written, line):
     header = "pod,created,deleted\n" if line == "\n" else "pod,created,deleted,note\n"

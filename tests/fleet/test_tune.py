@@ -308,7 +308,6 @@ def test_custom_networking_that_the_present_settings_do_not_have_needs_eni_confi
     assert any("has no pod_subnets" in note for note in only.notes)
 
 
-@pytest.mark.thorough
 def test_custom_networking_that_the_present_settings_have_needs_no_note_and_its_end_needs_new_nodes():
     text = JAMMED.replace("count = 4}", f'count = 4, pod_subnet = "a", settings = {{{CUSTOM} = true}}}}')
     (same,) = found(f"{CUSTOM} = [true]", text).candidates
@@ -397,7 +396,6 @@ def test_seeds_that_confirm_nothing_are_refused(options, message):
         TuneSpec({"WARM_IP_TARGET": ("1",)}, **options)
 
 
-@pytest.mark.thorough
 def test_an_interrupt_ends_the_whole_search(scenario):
     told = []
 
@@ -412,7 +410,6 @@ def test_an_interrupt_ends_the_whole_search(scenario):
     assert (result.present_is_best, result.reason) == (False, "the search was interrupted")
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize(("stop", "seeds"), [(1, (1,)), (2, (1, 2))])
 def test_an_interrupted_search_has_the_figures_of_the_present_settings_that_were_run(scenario, monkeypatch, stop, seeds):
     monkeypatch.setattr("vpcipam.fleet.sweep.as_completed", iter)
@@ -428,7 +425,6 @@ def test_an_interrupted_search_has_the_figures_of_the_present_settings_that_were
     assert (result.candidates, result.best, result.present_is_best, result.complete) == ((), None, False, False)
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize(("stop", "confirmed"), [(11, False), (13, False), (14, True)])
 def test_an_interrupted_confirmation_recommends_nothing(scenario, stop, confirmed):
     def interrupt(done, count):
@@ -720,7 +716,6 @@ def test_the_fullest_subnet_decides_in_zones():
     assert result.best is found["1"]
 
 
-@pytest.mark.thorough
 def test_a_combination_that_empties_the_subnet_of_a_zone_is_not_recommended():
     _, found = zonal_candidates()
     assert found["15"].objections == ("subnet c in zone c has no free address left at times",)

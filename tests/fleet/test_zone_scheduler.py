@@ -114,7 +114,6 @@ def test_a_pod_goes_to_a_node_with_the_best_score_of_those_that_fit(most_allocat
             assert scheduler.counts.get(spread.pods, {}) == {zone: count for zone, count in counts.items() if count}
 
 
-@pytest.mark.thorough
 def test_among_equal_nodes_of_all_zones_one_is_chosen_at_random_by_seed():
     def order(seed):
         members = [member(number, (17, 15), "a" if number < 6 else "b") for number in range(8)]

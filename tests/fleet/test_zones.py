@@ -69,7 +69,6 @@ class WatchedFleet(Fleet):
                 assert self._scheduler.counts.get(spread.pods, {}) == dict(self.recount(spread))
 
 
-@pytest.mark.thorough
 @HEAVY
 @given(scenario=zonal_scenarios())
 def test_pods_keep_the_skew_and_enis_the_zone_of_their_node(scenario):

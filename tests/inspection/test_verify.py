@@ -662,7 +662,6 @@ def test_a_restart_is_part_of_the_story():
 # --- limits of memory ---
 
 
-@pytest.mark.thorough
 def test_the_memory_is_bounded(monkeypatch):
     monkeypatch.setattr(verification, "MOST_HELD", 1_500)
     monkeypatch.setattr(verification, "_MOST_SUBJECTS", 50)

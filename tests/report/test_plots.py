@@ -181,7 +181,6 @@ def test_a_quiet_run_says_so(words, tmp_path):
     assert not {"throttled", "no free /28", "for an address", "for a node"} & {*found}
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("run_of", "label", "ticks"),
     [

@@ -157,7 +157,6 @@ TOO_MANY_MERGED = r"merge keys \(<<\) up to here bring in more than 10,000"
 LISTS = bomb("a0: &a0 [x, x]", "a{n}: &a{n} [*a{m}, *a{m}, *a{m}]")
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -245,8 +245,7 @@ class LogVerifier:
     def _on_not_restored(self, wording: Wording, match: re.Match[str]) -> None:
         self._when()
         event = _event(wording, match, OtherLine)
-        if self._start is not None:
-            self._drop(event.values.get("key") or event.values.get("container", ""))
+        self._drop(event.values.get("key") or event.values.get("container", ""))
 
     def _drop(self, key: str) -> None:
         if self._start is not None and len(self._start.dropped) < MOST_HELD:

@@ -186,7 +186,6 @@ def test_ipv6_addresses_are_picked_outside_reservations(ec2, eni_id, reserve):
     ec2._check()
 
 
-@pytest.mark.thorough
 def test_a_wholly_reserved_slash_64_has_no_address_and_no_slash_80_to_pick(ec2, eni_id, reserve, refused):
     reserve("2001:db8::/64")
     with refused(ErrorCode.INSUFFICIENT_FREE_ADDRESSES, "no free address outside of its reservations"):

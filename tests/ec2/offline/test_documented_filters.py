@@ -157,7 +157,6 @@ SHOWN = {
 }  # fmt: skip
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize(("method", "name"), [(method, name) for method, (_, names) in SHOWN.items() for name in names])
 def test_a_filter_finds_the_items_that_show_its_value(client, method, name):
     into, places = SHOWN[method]

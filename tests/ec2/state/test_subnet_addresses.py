@@ -172,7 +172,6 @@ def test_a_subnet_without_ipv6_has_no_slash_80():
         addresses.allocate(AddressCounts(ipv6_prefixes=1))
 
 
-@pytest.mark.thorough
 def test_a_slash_64_has_all_slash_80s_except_the_first_and_the_last():
     whole = Cidr.parse("2001:db8::/64")
     addresses = subnet(ipv6_cidr=whole)

@@ -38,7 +38,7 @@ def check_warm_targets(node: NodeCase) -> Iterator[Finding]:
     """
     settings = None if node.settings is None else node.settings.value
     pool = ipamd_pool(node)
-    if pool is None or settings is None or node.limits is None or not _acts(node, settings):
+    if pool is None or settings is None or node.limits is None or node.max_pods is None or not _acts(node, settings):
         return
     asked = _planned(node.limits, pool.view.stats.assigned_count, settings, node.max_pods)
     if asked is None or not asked.settled:
@@ -75,7 +75,7 @@ def _more(node: NodeCase, settings: Settings, pool: IpamdPool, asked: NodePlan, 
         )
         yield Finding("more-than-targets-ask", Severity.FINDING, node.name, message, _WHERE_TO_LOOK, node.name, sources)
         return
-    most = _most_asked(node, settings)
+    most = None if node.limits is None or node.max_pods is None else _most_asked(node.limits, node.max_pods, settings)
     if most is not None and view.stats.total_count > most:
         message = (
             f"{_figures(pool, asked)}. Even for {counted(node.max_pods or 0, 'pod')}, its max-pods, it asks for {most} at most: max-pods or"
@@ -87,14 +87,12 @@ def _more(node: NodeCase, settings: Settings, pool: IpamdPool, asked: NodePlan, 
         yield Finding("warm-pool-explained", Severity.NOTE, node.name, message, "", node.name, sources)
 
 
-def _most_asked(node: NodeCase, settings: Settings) -> int | None:
+def _most_asked(limits: InstanceLimits, max_pods: int, settings: Settings) -> int | None:
     """The most addresses that a node ever asks for, whatever pods came and went; None if it could never have as many as max-pods.
 
     It grows only while it has fewer than its targets ask for, and fewer than max-pods, and then by an ENI at most.
     """
-    if node.limits is None or node.max_pods is None:
-        return None
-    full = _planned(node.limits, node.max_pods, settings, node.max_pods)
+    full = _planned(limits, max_pods, settings, max_pods)
     return None if full is None else full.total_ips + max(eni.secondary_ips + 16 * eni.prefixes for eni in full.enis)
 
 
