@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+import vpcipam
 import vpcipam.planner
 
-SOURCE = Path(__file__).parent.parent / "src"
+SOURCE = Path(vpcipam.__file__).parents[1]
 LIMITS_ALONE_NEED_NOT = {"vpcipam.ec2", "vpcipam.node", "vpcipam.planner", "vpcipam.datastore", "vpcipam.pool", "vpcipam.settings"}
 CYTHON_RUNTIME = "cython_"  # modules that the compiled twin makes up on the spot, from no file
 

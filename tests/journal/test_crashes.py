@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from journal_worlds import KINDS
 
+import vpcipam
 from vpcipam.pool import USING_EXTENSION
 
 REPOSITORY = Path(__file__).parents[2]
@@ -27,7 +28,10 @@ def test_a_killed_process_loses_nothing_it_acknowledged(kind, batch, tmp_path, r
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(REPOSITORY / "src"), *filter(None, [os.environ.get("PYTHONPATH")])])},
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(Path(vpcipam.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]),
+        },
     )
     assert finished.returncode == 0, finished.stderr
     counts = json.loads(finished.stdout)

@@ -5,11 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import vpcipam
+
 REPOSITORY = Path(__file__).parents[2]
 
 
 def test_the_restart_example_runs_and_loses_nothing():
-    path = os.pathsep.join([str(REPOSITORY / "src"), *filter(None, [os.environ.get("PYTHONPATH")])])
+    path = os.pathsep.join([str(Path(vpcipam.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
     finished = subprocess.run(  # noqa: S603 - this interpreter, and a program of the repository
         [sys.executable, "-W", "error", REPOSITORY / "examples" / "restart.py"],
         capture_output=True,

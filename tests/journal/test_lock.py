@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from journal_worlds import KINDS, addresses, held
 
+import vpcipam
 from vpcipam.errors import JournalError, JournalLocked
 from vpcipam.journal.lock import ProcessLock, _release_in_child
 
@@ -36,7 +37,7 @@ NAMES = {"json": ("ipam_json", "IpamJsonFile", "ipam.json"), "sqlite": ("sqlite"
 
 def start_holder(kind, folder):
     module, name, file = NAMES[kind]
-    path = os.pathsep.join([str(REPOSITORY / "src"), *filter(None, [os.environ.get("PYTHONPATH")])])
+    path = os.pathsep.join([str(Path(vpcipam.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
     process = subprocess.Popen(  # noqa: S603 - this interpreter, and a program from this file
         [sys.executable, "-c", HOLDER.format(module=module, name=name), folder / file],
         stdout=subprocess.PIPE,
@@ -231,7 +232,7 @@ os._exit(0)
 
 
 def test_a_forked_child_can_neither_use_the_journal_nor_keep_its_lock(tmp_path):
-    path = os.pathsep.join([str(REPOSITORY / "src"), *filter(None, [os.environ.get("PYTHONPATH")])])
+    path = os.pathsep.join([str(Path(vpcipam.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
     with subprocess.Popen(  # noqa: S603 - this interpreter, and a program from this file
         [sys.executable, "-c", FORKED, tmp_path / "ipam.json"],
         stdin=subprocess.PIPE,
