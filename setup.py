@@ -49,7 +49,7 @@ class RepeatableSdist(sdist):
         with (
             Path(path).open("wb") as file,
             gzip.GzipFile("", "wb", 9, file, TIME) as packed,
-            tarfile.open(fileobj=packed, mode="w") as archive,  # type: ignore[arg-type]
+            tarfile.open(fileobj=packed, mode="w") as archive,
         ):
             archive.add(base_dir, filter=_plain)  # which sorts by name
         return path

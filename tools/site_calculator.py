@@ -58,10 +58,8 @@ def library() -> bytes:
         root = REPOSITORY / "src"
         for path in sorted((root / "vpcipam").rglob("*")):
             name = path.relative_to(root).as_posix()
-            wanted = path.suffix in {".py", ".tsv", ".toml", ".csv", ".json"} and not any(
-                f"vpcipam/{part}/" in name for part in _NOT_NEEDED
-            )
-            if wanted or ("/data/" in name and path.is_file()):
+            left_out = any(f"vpcipam/{part}/" in name for part in _NOT_NEEDED)
+            if path.is_file() and not left_out and (path.suffix == ".py" or "/data/" in name):
                 archive.writestr(zipfile.ZipInfo(name), path.read_bytes())
         attrs = distribution("attrs")
         for entry in attrs.files or ():

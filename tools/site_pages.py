@@ -1,6 +1,5 @@
-"""A Sphinx extension for pages of the site that come from the code: commands, modules, variables, and what leads out of the site."""
+"""A Sphinx extension for what the site takes from the code: commands, modules, names, variables, EC2 actions, and the calculator."""
 
-import os
 import re
 import shutil
 import sys
@@ -29,7 +28,6 @@ class Commands(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return the sections."""
-        os.environ["COLUMNS"] = str(_WIDTH)
         return self.parse_text_to_nodes("".join(_command_pages()), allow_section_headings=True)
 
 

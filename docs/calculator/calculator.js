@@ -76,7 +76,7 @@
   // --- the answer ---------------------------------------------------------------------------------------------------------
 
   const number = (value) => value.toLocaleString("en-US");
-  const many = (count, noun) => `${number(count)} ${noun}${count === 1 ? "" : noun.endsWith("s") ? "es" : "s"}`;
+  const many = (count, noun) => `${number(count)} ${noun}${count === 1 ? "" : /[sx]$/.test(noun) ? "es" : "s"}`;
   const NS = "http://www.w3.org/2000/svg";
 
   function element(name, attributes = {}, ...children) {
@@ -158,7 +158,7 @@
 
   function sentence(asked, node) {
     const waits = node.waiting ? ` ${many(node.waiting, "pod")} of ${number(node.pods)} would wait: ${node.waiting_reason}.` : "";
-    const held = node.prefixes ? `${many(node.prefixes, "prefix").replace("prefixs", "prefixes")} (${many(node.attached, "address")})` : many(node.attached, "address");
+    const held = node.prefixes ? `${many(node.prefixes, "prefix")} (${many(node.attached, "address")})` : many(node.attached, "address");
     return `${asked.type} runs ${many(node.assigned, "pod")} with ${many(node.enis.length, "ENI")} and ${held}, ${number(node.free)} of them free. `
       + `It takes ${many(node.subnet, "address")} out of its subnet. At most ${many(node.pod_limit, "pod")} fit: ${node.limit_reason}.${waits}`
       + (node.settled ? "" : " It never settles: it goes back and forth between two sizes.");
