@@ -6,14 +6,15 @@ from html import escape
 from importlib.resources import files
 
 from vpcipam._version import __version__
+from vpcipam.cli.any_page import AnyPage
 from vpcipam.cli.charts import Chart, draw
 from vpcipam.cli.streams import one_line
-from vpcipam.cli.table import Cell, Span, Table, spans
+from vpcipam.cli.table import Span, Table, spans
 
 _STYLES = frozenset({"bold", "dim", "red", "yellow", "blue", "cyan", "green", "magenta"})
 
 
-class HtmlPage:
+class HtmlPage(AnyPage):
     """A page that is written as HTML. It has the methods of `vpcipam.cli.tables.Page`."""
 
     fancy = True
@@ -41,17 +42,6 @@ class HtmlPage:
     def indented(self, text: str) -> None:
         """Add a paragraph that belongs to the line above."""
         self._add(f'<p class="indented">{escape(one_line(text))}</p>')
-
-    def remark(self, head: str, style: str, message: str, suggestion: str) -> None:
-        """Add a remark."""
-        self.line(head, style)
-        self.indented(message)
-        if suggestion:
-            self.indented(f"→ {suggestion}")
-
-    def table(self, heads: Sequence[str], rows: Iterable[Sequence[Cell]], *, numbers: Iterable[str] = (), fold: Iterable[str] = ()) -> None:
-        """Add a table; the arguments are those of `Table`."""
-        self.add(Table(heads, rows, numbers, fold))
 
     def add(self, table: Table) -> None:
         """Add a table."""

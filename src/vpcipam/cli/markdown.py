@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 
+from vpcipam.cli.any_page import AnyPage
 from vpcipam.cli.streams import one_line
-from vpcipam.cli.table import Cell, Span, Table, escaped, joined
+from vpcipam.cli.table import Span, Table, escaped, joined
 
 
-class MarkdownPage:
+class MarkdownPage(AnyPage):
     """A page that is written as Markdown. It has the methods of `vpcipam.cli.tables.Page`."""
 
     fancy = False
@@ -37,10 +38,6 @@ class MarkdownPage:
     def remark(self, head: str, _style: str, message: str, suggestion: str) -> None:
         """Add a remark as an item of a list."""
         self._lines.append(f"- **{escaped(head)}**: {escaped(message)}" + (f" → {escaped(suggestion)}" if suggestion else ""))
-
-    def table(self, heads: Sequence[str], rows: Iterable[Sequence[Cell]], *, numbers: Iterable[str] = (), fold: Iterable[str] = ()) -> None:
-        """Add a table; the arguments are those of `Table`."""
-        self.add(Table(heads, rows, numbers, fold))
 
     def add(self, table: Table) -> None:
         """Add a table."""

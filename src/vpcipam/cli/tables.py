@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vpcipam.cli import table as values
+from vpcipam.cli.any_page import AnyPage
 from vpcipam.cli.streams import one_line
 from vpcipam.cli.table import Cell, Span
 
@@ -24,7 +25,7 @@ _NARROWEST = 8
 """A folding column can be this narrow even if it has longer words, but a word in its head is never folded."""
 
 
-class Page:
+class Page(AnyPage):
     """A text for stdout, as wide as the terminal, or as COLUMNS says, or 80.
 
     A table that does not fit is wider than that, so that no figure is cut off.
@@ -64,27 +65,16 @@ class Page:
         """Add a paragraph that belongs to the line above."""
         self._parts.append((Padding(_text(text), (0, 0, 0, 2)), False))
 
-    def remark(self, head: str, style: str, message: str, suggestion: str) -> None:
-        """Add a remark: a head, the message below it, and the suggestion if it is not empty."""
-        self.line(head, style)
-        self.indented(message)
-        if suggestion:
-            self.indented(f"→ {suggestion}")
-
-    def table(self, heads: Sequence[str], rows: Iterable[Sequence[Cell]], *, numbers: Iterable[str] = (), fold: Iterable[str] = ()) -> None:
-        """Add a table; the arguments are those of `vpcipam.cli.table.Table`."""
-        self.add(values.Table(heads, rows, numbers, fold))
-
-    def add(self, value: values.Table) -> None:
+    def add(self, table: values.Table) -> None:
         """Add a table. The columns that may fold share the width that the others leave."""
-        table = Table(
+        laid_out = Table(
             box=SIMPLE_HEAD if self.fancy else _PLAIN_BOX, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold", show_edge=False
         )
-        for head in value.heads:
+        for head in table.heads:
             longest_word = max(map(len, head.split()), default=0)
-            justify = "right" if head in value.numbers else "left"
-            table.add_column(head, justify=justify, no_wrap=head not in value.fold, min_width=longest_word, overflow="fold")  # type: ignore[arg-type] # a str of rich's
-        self._add_rows(table, value.rows)
+            justify = "right" if head in table.numbers else "left"
+            laid_out.add_column(head, justify=justify, no_wrap=head not in table.fold, min_width=longest_word, overflow="fold")  # type: ignore[arg-type] # a str of rich's
+        self._add_rows(laid_out, table.rows)
 
     def facts(self, rows: Iterable[tuple[str, str]]) -> None:
         """Add a list of named facts."""
