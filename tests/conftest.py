@@ -27,20 +27,23 @@ settings.register_profile("mutants", settings.get_profile("quick"), phases=[Phas
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 
-ONCE = [Path(__file__).parent / room for room in ("ec2", "inspection", "limits", "planner", "prometheus", "report", "settings")]
+ONCE = {"ec2", "inspection", "limits", "planner", "prometheus", "report", "settings"}
 """The rooms whose code hardly depends on the twin of the pools."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` selects
 def pytest_collection_modifyitems(config, items):
     """Mark the tests of some rooms with `once`. Leave out the tests marked `nightly`, unless `-m` names them."""
+    tests = f"{Path(__file__).parent}{os.sep}"
+    left_out = []
+    kept = []
     for item in items:
-        if any(room in item.path.parents for room in ONCE):
+        if str(item.path).removeprefix(tests).partition(os.sep)[0] in ONCE:
             item.add_marker("once")
-    if "nightly" not in config.option.markexpr:
-        left_out = [item for item in items if item.get_closest_marker("nightly")]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
+        leave_out = "nightly" not in config.option.markexpr and item.get_closest_marker("nightly")
+        (left_out if leave_out else kept).append(item)
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = kept
 
 
 def pytest_make_parametrize_id(val, argname):

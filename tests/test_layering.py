@@ -3,6 +3,7 @@
 import ast
 import re
 import sys
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -104,10 +105,15 @@ def sources(suffix):
     return {module_name(path): path.read_text(encoding="utf-8") for path in sorted(PACKAGE.rglob(f"*{suffix}"))}
 
 
-MODULES = {name: ast.parse(text) for name, text in sources(".py").items()}
+MODULES = sources(".py")
 CYTHON_SOURCES = sources(".pyx")
 EVERY_MODULE = sorted({*MODULES, *CYTHON_SOURCES} - {"vpcipam"} - FORWARDERS)
 LIBRARY = [name for name in MODULES if not re.match(r"vpcipam\.(cli\b|__main__)", name)]
+
+
+@cache  # every worker collects this file, and few of them run its tests
+def parsed(name):
+    return ast.parse(MODULES[name])
 
 
 def room(name):
@@ -153,10 +159,12 @@ def own_imports(name):
         found = {*cython_imports(CYTHON_SOURCES[name])} & {*MODULES, *CYTHON_SOURCES}
         assert found, f"{name} imports nothing: is the pattern stale?"
         return found
-    return {each for each in imports(ast.walk(MODULES[name])) if each.partition(".")[0] == "vpcipam"}
+    return {each for each in imports(ast.walk(parsed(name))) if each.partition(".")[0] == "vpcipam"}
 
 
-ARROWS = {name: own_imports(name) for name in EVERY_MODULE}
+@cache
+def all_arrows():
+    return {name: own_imports(name) for name in EVERY_MODULE}
 
 
 def floors(arrows):
@@ -173,8 +181,8 @@ def test_every_room_has_a_place_in_the_order():
 
 @pytest.mark.parametrize("name", EVERY_MODULE)
 def test_a_module_imports_only_from_rooms_above_its_own(name):
-    assert "vpcipam" not in ARROWS[name], "the package itself is for users"
-    others = {room(other) for other in ARROWS[name]} - {room(name)}
+    assert "vpcipam" not in all_arrows()[name], "the package itself is for users"
+    others = {room(other) for other in all_arrows()[name]} - {room(name)}
     assert [other for other in others if ORDER.index(other) > ORDER.index(room(name))] == []
 
 
@@ -190,13 +198,13 @@ def test_helpers_of_tests_have_unique_names():
 
 def test_there_are_no_circular_imports():
     faces = {name for name in MODULES if name.count(".") == 1 and (PACKAGE / name.partition(".")[2]).is_dir()}
-    within = {name: others - faces for name, others in ARROWS.items() if name not in faces}
+    within = {name: others - faces for name, others in all_arrows().items() if name not in faces}
     assert floors(within)
 
 
 def test_the_rooms_stand_on_few_floors():
     arrows = {each: set() for each in ORDER}
-    for name, others in ARROWS.items():
+    for name, others in all_arrows().items():
         arrows[room(name)] |= {room(other) for other in others} - {room(name)}
     assert max(floors(arrows).values()) <= MOST_FLOORS
 
@@ -207,8 +215,8 @@ def test_below_the_command_line_nothing_needs_more_than_attrs(name):
         return {each.partition(".")[0] for each in found} - sys.stdlib_module_names - {"vpcipam", "attr", "attrs"}
 
     extras = EXTRAS.get(name.removeprefix("vpcipam."), {})
-    assert foreign(imports(statements(MODULES[name]))) == {extra for extra, when in extras.items() if when == "at import"}
-    assert foreign(imports(statements(MODULES[name], lazily=True))) == set(extras)
+    assert foreign(imports(statements(parsed(name)))) == {extra for extra, when in extras.items() if when == "at import"}
+    assert foreign(imports(statements(parsed(name), lazily=True))) == set(extras)
 
 
 def test_imports_are_found_wherever_they_are():
@@ -266,7 +274,7 @@ def whose_job(name):
 def test_only_listed_modules_reach_outside():
     found = {}
     for name in LIBRARY:
-        found.setdefault(whose_job(name), set()).update(kinds_of(MODULES[name]))
+        found.setdefault(whose_job(name), set()).update(kinds_of(parsed(name)))
     assert {name: kinds for name, kinds in found.items() if kinds} == {name: set(kinds) for name, kinds in ALLOWED.items()}
 
 
