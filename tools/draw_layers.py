@@ -18,7 +18,7 @@ PICTURE = REPOSITORY / "docs" / "pictures" / "layers.svg"
 LAYERS = (
     ("people", "cli report testing"),
     ("many nodes, real nodes", "planner fleet inspection prometheus contracts"),
-    ("one node over time", "node action"),
+    ("one node over time", "node datapath action"),
     ("EC2, or a model of it", "ec2"),
     ("decisions, no actions", "warmpool policies"),
     ("ENIs, CIDRs, sandboxes", "datastore events restoration quarantine journal stats"),
