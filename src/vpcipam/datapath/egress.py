@@ -1,0 +1,181 @@
+"""What a pod needs for its way out by the other IP version: a second veth, and source NAT of its own."""
+
+import errno
+import hashlib
+import ipaddress
+from collections.abc import Container, Iterator
+from typing import Literal
+
+from vpcipam.address import Cidr, address_text
+from vpcipam.datapath.host import EGRESS_RANGES
+from vpcipam.datapath.layout import EGRESS_INDEX, everywhere, pod_macs, whole
+from vpcipam.datapath.options import DatapathOptions, datapath_options
+from vpcipam.datapath.values import Address, Link, Mode, Route, Step, Sysctl, Veth, XtablesChain, XtablesRule, family_of
+from vpcipam.errors import InvalidArgument, PoolExhausted
+from vpcipam.sandbox import SandboxKey, check_sandbox_key
+from vpcipam.settings import Settings
+
+_CHAIN_LENGTH = 28  # iptables takes a little more
+_NAME_DIGITS = 8
+_MULTICAST = {4: "224.0.0.0/4", 6: "ff00::/8"}
+
+
+def egress_address(taken: Container[str], version: Literal[4, 6]) -> str:
+    """Return the lowest free address of a node for egress by an IP version. Each node uses the same range.
+
+    Raises:
+        PoolExhausted: the range has none.
+
+    >>> egress_address({"169.254.172.2"}, 4)
+    '169.254.172.3'
+    """
+    span = Cidr.parse(EGRESS_RANGES[version])
+    for number in range(span.first + 2, span.last):  # the first is the range itself, the second the gateway, the last for broadcasts
+        address = address_text(number, version)
+        if address not in taken:
+            return address
+    raise PoolExhausted(f"all addresses of {span} are in use for egress: delete pods, or spread them over more nodes")
+
+
+def egress_plan(key: SandboxKey, address: str, node_address: str, settings: Settings) -> tuple[Step, ...]:
+    """Return the steps that give a pod its way out, after those of `pod_plan`; none if the settings turn it off.
+
+    Args:
+        key: the pod's sandbox.
+        address: an address of `EGRESS_RANGES`.
+        node_address: the primary address of the node, of the same IP version.
+        settings: the variables of the aws-node container.
+
+    Raises:
+        InvalidArgument: an address has the wrong IP version or is outside the range.
+        SettingsError: the container would not start with these settings.
+    """
+    options = datapath_options(settings)
+    if not options.egress:
+        return ()
+    version = _check_address(address, node_address, options)
+    name, within, (mac, peer_mac) = _host_name(key), f"v{version}if0", pod_macs(key, EGRESS_INDEX)
+    steps: list[Step] = []
+    if version == 4:
+        steps.append(Step(Sysctl(name="net/ipv4/ip_forward", value="1"), Mode.REPLACE, "the node routes packets of its pods"))
+    else:
+        off = Sysctl(name=f"net/ipv6/conf/{key.if_name}/disable_ipv6", value="1")
+        steps.append(Step(off, Mode.REPLACE, "IPv6 leaves by the second interface only", namespace="pod"))
+    veth = Veth(name=name, peer=within, mac=mac, peer_mac=peer_mac, mtu=options.pod_mtu)
+    steps += [
+        Step(Link(name=name), Mode.ABSENT, "a former sandbox may have left its host interface"),
+        Step(veth, Mode.EXCLUSIVE, "a veth of its own keeps egress apart", namespace="pod"),
+        Step(
+            Sysctl(name=f"net/ipv6/conf/{name}/accept_ra", value="0"),
+            Mode.REPLACE,
+            "the host takes no IPv6 configuration from this interface",
+            tolerated=frozenset({errno.ENOENT}),
+        ),
+        Step(Link(name=name, up=True), Mode.REPLACE, "the veth carries packets once both ends are up"),
+        Step(Link(name=within, up=True), Mode.REPLACE, "the veth carries packets once both ends are up", namespace="pod"),
+        *(_ipv4(name, within, address) if version == 4 else _ipv6(name, within, address, mac)),
+    ]
+    chain, flag = _chain(key, version), options.snat_flag
+    rules = (f"-d {_MULTICAST[version]} -j ACCEPT", f"-j SNAT --to-source {ipaddress.ip_address(node_address)} {flag}".rstrip())
+    steps.append(
+        Step(XtablesChain(family=version, table="nat", name=chain, rules=rules), Mode.REPLACE, "the pod's egress gets the node's address")
+    )
+    steps.append(Step(_jump(chain, address), Mode.ADD, "everything from the pod's egress address passes its chain"))
+    return tuple(steps)
+
+
+def egress_teardown(key: SandboxKey, address: str) -> tuple[Step, ...]:
+    """Return the steps that take a pod's way out away. They can be repeated, and the pod's namespace may be gone.
+
+    Upstream needs the namespace, and leaks the chain without it.
+
+    Raises:
+        InvalidSandboxKey: the key names no sandbox.
+    """
+    version = family_of(address)
+    chain = _chain(key, version)
+    return (
+        Step(_jump(chain, address), Mode.ABSENT, "the rule would outlive the pod"),
+        Step(XtablesChain(family=version, table="nat", name=chain), Mode.ABSENT, "the chain would outlive the pod"),
+        Step(
+            Link(name=_host_name(key), mac=pod_macs(key, EGRESS_INDEX)[0]),
+            Mode.ABSENT,
+            "the namespace of the pod may stay, with a dead interface in it",
+        ),
+    )
+
+
+def _check_address(address: str, node_address: str, options: DatapathOptions) -> Literal[4, 6]:
+    version: Literal[4, 6] = 4 if options.ipv6 else 6
+    for each in (address, node_address):
+        if family_of(each) != version:
+            raise InvalidArgument(f"{each} is not an IPv{version} address, but the pods have egress by IPv{version}")
+    if ipaddress.ip_address(address) not in ipaddress.ip_network(EGRESS_RANGES[version]):
+        raise InvalidArgument(f"{address} is not in {EGRESS_RANGES[version]}: egress_address picks one that is")
+    return version
+
+
+def _host_name(key: SandboxKey) -> str:
+    """Return the name of the host interface, which follows from the key; upstream's is random."""
+    check_sandbox_key(key)
+    hashed = hashlib.sha256("\0".join(key).encode()).hexdigest()
+    return f"veth{hashed[:_NAME_DIGITS]}"
+
+
+def _chain(key: SandboxKey, version: int) -> str:
+    check_sandbox_key(key)
+    hashed = hashlib.sha512(f"{key.network_name}{key.container_id}".encode()).hexdigest()
+    return f"CNI-E{version}-{hashed}"[:_CHAIN_LENGTH]
+
+
+def _jump(chain: str, address: str) -> XtablesRule:
+    return XtablesRule(family=family_of(address), table="nat", chain="POSTROUTING", rule=f"-s {whole(address)} -j {chain}")
+
+
+def _ipv4(name: str, within: str, address: str) -> Iterator[Step]:
+    """Give the pod an IPv4 address with its range, but route everything, also the range, by the gateway."""
+    span = Cidr.parse(EGRESS_RANGES[4])
+    gateway = address_text(span.first + 1, 4)
+    own = Address(address=f"{address}/{span.prefix_length}", device=within)
+    yield Step(own, Mode.EXCLUSIVE, "the pod's address for egress", namespace="pod")
+    default = Route(destination=everywhere(4), gateway=gateway, device=within)
+    yield Step(default, Mode.EXCLUSIVE, "everything over IPv4 goes to the host", namespace="pod")
+    connected = Route(destination=str(span), device=within, scope=None, metric=None, protocol=None)
+    yield Step(connected, Mode.DELETE_ONE, "no other pod is on this veth", namespace="pod")
+    for route in (
+        Route(destination=whole(gateway), device=within, source=address),
+        Route(destination=str(span), gateway=gateway, device=within, source=address),
+    ):
+        yield Step(route, Mode.EXCLUSIVE, "only the gateway is on the veth; everything else is behind it", namespace="pod")
+    here = Address(address=whole(gateway), device=name, scope="link")
+    yield Step(here, Mode.EXCLUSIVE, "the host answers for the gateway")
+    yield _back(Route(destination=whole(address), device=name))
+
+
+def _ipv6(name: str, within: str, address: str, mac: str) -> Iterator[Step]:
+    """Give the pod an IPv6 address, and route everything by the link-local address of the host's end."""
+    for each in ("lo", within):
+        on = Sysctl(name=f"net/ipv6/conf/{each}/disable_ipv6", value="0")
+        yield Step(on, Mode.REPLACE, "runtimes may turn IPv6 off in new namespaces", namespace="pod")
+    kept = Sysctl(name=f"net/ipv6/conf/{within}/keep_addr_on_down", value="1")
+    yield Step(kept, Mode.REPLACE, "the address survives a restart of the interface", namespace="pod")
+    gateway = _link_local(mac)
+    here = Address(address=f"{gateway}/64", device=name, scope="link")
+    yield Step(here, Mode.ADD, "the host's end needs the address that follows from its MAC, whatever the kernel is told to generate")
+    own = Address(address=f"{address}/{Cidr.parse(EGRESS_RANGES[6]).prefix_length}", device=within)
+    yield Step(own, Mode.EXCLUSIVE, "the pod's address for egress", namespace="pod")
+    yield Step(own, Mode.WAIT, "the address is of no use before duplicate address detection has ended", namespace="pod")
+    default = Route(destination=everywhere(6), gateway=gateway, device=within)
+    yield Step(default, Mode.REPLACE, "everything over IPv6 goes to the host", namespace="pod")
+    yield _back(Route(destination=whole(address), device=name))
+
+
+def _back(route: Route) -> Step:
+    return Step(route, Mode.REPLACE, "answers reach the pod, and the route of a dying pod with this address gives way")
+
+
+def _link_local(mac: str) -> str:
+    """Return the link-local address that follows from a MAC (RFC 4291, appendix A)."""
+    octets = bytes.fromhex(mac.replace(":", ""))
+    identifier = bytes([octets[0] ^ 2]) + octets[1:3] + b"\xff\xfe" + octets[3:]
+    return str(ipaddress.IPv6Address(b"\xfe\x80" + bytes(6) + identifier))

@@ -1,0 +1,139 @@
+"""Rules of nftables as text: those that the datapath has, and the parser of what `nft -j list ruleset` prints."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from vpcipam.datapath.values import NftChain, NftTable
+from vpcipam.errors import InvalidArgument
+
+TABLE = "aws-cni"
+MARK_CHAIN = "snat-mark"
+BASE_CHAIN = "nat-prerouting"
+_PRIORITY = -90  # just after the DNAT of other programs
+
+
+def connmark_table(veth_prefix: str, mark: int, exempt: Iterable[str]) -> NftTable:
+    """Return the table that marks the pods' connections to anywhere but the exempt CIDRs.
+
+    Its last rule only sets the bits of the mark. Upstream's overwrites all other bits of a packet's mark.
+    """
+    returns = tuple(f"counter ip daddr {cidr.removesuffix('/32')} return" for cidr in exempt if not cidr.endswith("/0"))
+    if any(cidr.endswith("/0") for cidr in exempt):
+        returns = ("counter return",)
+    marks = NftChain(name=MARK_CHAIN, rules=(*returns, f"counter ct mark set ct mark | {_hex(mark)}"))
+    base = NftChain(
+        name=BASE_CHAIN,
+        type="nat",
+        hook="prerouting",
+        priority=_PRIORITY,
+        policy="accept",
+        rules=(
+            "fib daddr type local return",
+            f'iifname "{veth_prefix}*" counter jump {MARK_CHAIN}',
+            f"ct mark & {_hex(mark)} == {_hex(mark)} counter meta mark set meta mark | {_hex(mark)}",
+        ),
+    )
+    return NftTable(name=TABLE, chains=(marks, base))
+
+
+def _hex(number: int) -> str:
+    return f"0x{number:08x}"  # as nft writes marks
+
+
+# --- nft -j list ruleset --------------------------------------------------------------------------------------------------
+
+
+def parse_nft(listing: object) -> frozenset[NftTable]:
+    """Parse the JSON of `nft -j list ruleset` or `nft -j list table`: tables with their chains and rules.
+
+    Expressions that the datapath has none of are kept as JSON. Sets, maps and the handles of rules are left out.
+
+    Raises:
+        InvalidArgument: it is not such a document.
+    """
+    items = listing.get("nftables") if isinstance(listing, Mapping) else None
+    if not isinstance(items, list):
+        raise InvalidArgument("the document has no list `nftables`; give the output of `nft -j list ruleset`")
+    tables: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
+    for item in items:
+        try:
+            _read_item(tables, item)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise InvalidArgument(f"an item of `nftables` can't be read ({error!r}): {json.dumps(item)[:80]}") from None
+    return frozenset(
+        NftTable(
+            family=family, name=name, chains=tuple(NftChain(**{**chains[each], "rules": tuple(chains[each]["rules"])}) for each in chains)
+        )
+        for (family, name), chains in tables.items()
+    )
+
+
+def _read_item(tables: dict[tuple[str, str], dict[str, dict[str, Any]]], item: Mapping[str, Any]) -> None:
+    if "table" in item:
+        tables.setdefault((item["table"]["family"], item["table"]["name"]), {})
+    elif "chain" in item:
+        chain = item["chain"]
+        facts = {"name": chain["name"], "type": chain.get("type"), "hook": chain.get("hook")}
+        facts |= {"priority": chain.get("prio"), "policy": chain.get("policy"), "rules": []}
+        tables[chain["family"], chain["table"]][chain["name"]] = facts
+    elif "rule" in item:
+        rule = item["rule"]
+        text = " ".join(map(_expression, rule["expr"]))
+        tables[rule["family"], rule["table"]][rule["chain"]]["rules"].append(text)
+
+
+def _expression(expression: Mapping[str, Any]) -> str:
+    ((kind, content),) = expression.items()
+    if kind == "match" and content["op"] in {"==", "!="}:
+        operator = "!= " if content["op"] == "!=" else "== " if "&" in content["left"] else ""
+        return f"{_operand(content['left'])} {operator}{_operand(content['right'], of=content['left'])}"
+    if kind == "mangle":
+        return f"{_operand(content['key'])} set {_operand(content['value'])}"
+    if kind in {"jump", "goto"}:
+        return f"{kind} {content['target']}"
+    return kind if content is None or kind == "counter" else json.dumps(expression)
+
+
+_QUOTED = ("iifname", "oifname")
+
+
+def _operand(operand: Any, of: Any = None) -> str:  # noqa: ANN401  # any JSON value
+    match operand:
+        case {"prefix": {"addr": address, "len": length}}:
+            return f"{address}/{length}"
+        case {"&": [left, int(right)]} | {"|": [left, int(right)]}:
+            return f"{_operand(left)} {next(iter(operand))} {_hex(right)}"
+        case int(number) if "&" in (of or {}):
+            return _hex(number)
+        case str(text):
+            return f'"{text}"' if _selector(of) in _QUOTED else text
+    return _selector(operand) or json.dumps(operand)
+
+
+def _selector(operand: Any) -> str:  # noqa: ANN401  # any JSON value
+    """Write what a rule looks at; empty for anything else."""
+    match operand:
+        case {"meta": {"key": key}}:
+            return f"meta {key}" if key == "mark" else str(key)
+        case {"ct": {"key": key}}:
+            return f"ct {key}"
+        case {"payload": {"protocol": protocol, "field": field}}:
+            return f"{protocol} {field}"
+        case {"fib": {"result": result, "flags": list(flags)}}:
+            return f"fib {' . '.join(flags)} {result}"
+    return ""
+
+
+def rules_text(table: NftTable) -> Iterator[str]:
+    """Write the lines of an `nft -f` file that replaces a table in one transaction."""
+    yield f"table {table.family} {table.name}"
+    yield f"delete table {table.family} {table.name}"
+    yield f"table {table.family} {table.name} {{"
+    for chain in table.chains:
+        yield f"  chain {chain.name} {{"
+        if chain.type is not None:
+            yield f"    type {chain.type} hook {chain.hook} priority {chain.priority}; policy {chain.policy};"
+        yield from (f"    {rule}" for rule in chain.rules)
+        yield "  }"
+    yield "}"

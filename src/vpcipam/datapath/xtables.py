@@ -1,0 +1,143 @@
+"""Rules of iptables as text: those that the datapath has, and the parser of what iptables-save prints."""
+
+import re
+import shlex
+from collections.abc import Iterable, Iterator
+
+from vpcipam.datapath.layout import whole
+from vpcipam.datapath.values import XtablesChain, XtablesRule, family_of
+from vpcipam.errors import InvalidArgument
+
+SNAT_CHAIN = "AWS-SNAT-CHAIN-0"
+CONNMARK_CHAIN = "AWS-CONNMARK-CHAIN-0"
+OWN_CHAINS = ("AWS-SNAT-CHAIN-", "AWS-CONNMARK-CHAIN-", "CNI-E4-", "CNI-E6-")
+"""How the names of the datapath's chains begin."""
+
+_REJECTED_WITH = {4: "icmp-port-unreachable", 6: "icmp6-port-unreachable"}
+
+
+def set_mark(mark: int) -> str:
+    """Return the target that marks a connection."""
+    return f"-j CONNMARK --set-xmark {mark:#x}/{mark:#x}"
+
+
+def restore_mark(mark: int) -> str:
+    """Return the target that gives a packet the mark of its connection."""
+    return f"-j CONNMARK --restore-mark --nfmask {mark:#x} --ctmask {mark:#x}"
+
+
+def reject_new(destination: str) -> str:
+    """Return the rule that rejects new connections to a CIDR."""
+    return f"-d {destination} -m conntrack --ctstate NEW -j REJECT --reject-with {_REJECTED_WITH[family_of(destination)]}"
+
+
+def return_to(destination: str) -> str:
+    """Return the rule that leaves a chain for packets to a CIDR. The kernel keeps no match of every destination."""
+    return "-j RETURN" if destination.endswith("/0") else f"-d {destination} -j RETURN"
+
+
+# --- iptables-save --------------------------------------------------------------------------------------------------------
+
+_CHAIN = re.compile(r":(\S+) (\S+)(?: \[\d+:\d+\])?")
+_RULE = re.compile(r"(?:\[\d+:\d+\] )?-A (\S+) ?(.*)")
+
+
+def parse_save(text: str, family: int = 4) -> frozenset[XtablesChain | XtablesRule]:
+    """Parse what iptables-save or ip6tables-save prints: user-defined chains as a whole, and the rules of the others one by one.
+
+    Comments of rules are left out. Spellings of older releases become those of today.
+
+    Args:
+        text: the whole output, for any tables.
+        family: 4 for iptables-save, 6 for ip6tables-save.
+
+    Raises:
+        InvalidArgument: a line is none that they print.
+    """
+    found: set[XtablesChain | XtablesRule] = set()
+    for table, chains in _tables(text):
+        for name, (built_in, rules) in chains.items():
+            if built_in:
+                found.update(XtablesRule(family=family, table=table, chain=name, rule=rule) for rule in rules)
+            else:
+                found.add(XtablesChain(family=family, table=table, name=name, rules=tuple(rules)))
+    return frozenset(found)
+
+
+def _tables(text: str) -> Iterator[tuple[str, dict[str, tuple[bool, list[str]]]]]:
+    """Go through the tables: the name, and for each chain whether it is built in and its rules."""
+    table = ""
+    chains: dict[str, tuple[bool, list[str]]] = {}
+    for number, line in enumerate(map(str.strip, text.splitlines()), 1):
+        chain, rule = _CHAIN.fullmatch(line), _RULE.fullmatch(line)
+        if not line or line.startswith("#"):
+            continue
+        if line.startswith("*"):
+            table, chains = line[1:], {}
+        elif line == "COMMIT" and table:
+            yield table, chains
+            table = ""
+        elif chain and table:
+            chains[chain[1]] = chain[2] != "-", []
+        elif rule and rule[1] in chains:
+            chains[rule[1]][1].append(canonical(rule[2], number))
+        else:
+            raise InvalidArgument(f"line {number} is not one of iptables-save: {line[:60]!r}; give its whole output")
+
+
+def canonical(rule: str, number: int = 1) -> str:
+    """Return a rule, without its chain, as iptables-save 1.8 writes it, without comments.
+
+    Raises:
+        InvalidArgument: a quotation has no end.
+
+    >>> canonical('-m comment --comment "AWS, CONNMARK" -j CONNMARK --restore-mark --mask 0x80')
+    '-j CONNMARK --restore-mark --nfmask 0x80 --ctmask 0x80'
+    """
+    try:
+        words = shlex.split(rule)
+    except ValueError as error:
+        raise InvalidArgument(f"line {number} is not one of iptables-save: {error}") from None
+    return " ".join(_spelled(words))
+
+
+def _spelled(words: list[str]) -> Iterator[str]:
+    rest: Iterator[str] = iter(words)
+    for word in rest:
+        if word in {"-m", "--match"}:
+            module = next(rest, "")
+            if module != "comment":
+                yield from ("-m", module)
+        elif word == "--comment":
+            next(rest, "")
+        elif word == "--mask" and "--restore-mark" in words:
+            mask = next(rest, "")
+            yield from ("--nfmask", mask, "--ctmask", mask)
+        elif word == "--set-mark":
+            yield "--set-xmark"
+        elif word in {"-d", "-s"}:
+            address = next(rest, "")
+            yield from (word, address if "/" in address else whole(address))
+        else:
+            yield word
+
+
+def own(values: Iterable[XtablesChain | XtablesRule]) -> Iterator[XtablesChain | XtablesRule]:
+    """Pick the chains of the datapath, and the rules of built-in chains that only it writes."""
+    for value in values:
+        if isinstance(value, XtablesChain):
+            if value.name.startswith(OWN_CHAINS):
+                yield value
+        elif any(each in value.rule for each in _OWN_RULES):
+            yield value
+
+
+_OWN_RULES = (
+    "-j AWS-SNAT-CHAIN-",
+    "-j AWS-CONNMARK-CHAIN-",
+    "-j CNI-E4-",
+    "-j CNI-E6-",
+    "-j CONNMARK ",
+    "-d 169.254.172.0/22 ",
+    "-d fd00::ac:0/118 ",
+)
