@@ -10,7 +10,9 @@ from vpcipam.settings import VARIABLES, Settings
 
 DEFAULT_MARK = 0x80
 _MARK_MAX = 2**32 - 1
-_GO_INTEGER = re.compile(r"0[xX]_?[0-9a-fA-F](_?[0-9a-fA-F])*|0[bB]_?[01](_?[01])*|0[oO]?_?[0-7](_?[0-7])*|[1-9](_?[0-9])*|0")
+_GO_INTEGER = re.compile(r"0[xX]((?:_?[0-9a-fA-F])+)|0[bB]((?:_?[01])+)|0[oO]?((?:_?[0-7])+)|([1-9](?:_?[0-9])*)")
+_BASES = (16, 2, 8, 10)  # of its groups
+_MOST_DIGITS = 32  # those of 2**32 - 1 in base 2
 
 
 @attrs.frozen(kw_only=True)
@@ -110,12 +112,11 @@ def read_mark(text: str) -> int:
     >>> read_mark("0x100"), read_mark("0b11"), read_mark("012"), read_mark("-1"), read_mark("many")
     (256, 3, 10, 128, 128)
     """
-    unsigned = text.removeprefix("+")
-    if not _GO_INTEGER.fullmatch(unsigned):
+    match = _GO_INTEGER.fullmatch(text.removeprefix("+"))
+    if match is None or not match.lastindex:
         return DEFAULT_MARK
-    digits = unsigned.replace("_", "")
-    octal = re.fullmatch(r"0[0-7]+", digits)
-    mark = int(digits, 8 if octal else 0)
+    digits = match[match.lastindex].replace("_", "").lstrip("0") or "0"
+    mark = int(digits, _BASES[match.lastindex - 1]) if len(digits) <= _MOST_DIGITS else 0
     return mark if 1 <= mark <= _MARK_MAX else DEFAULT_MARK
 
 

@@ -58,6 +58,10 @@ def _address_and_length(text: str) -> str:
         raise InvalidCidr(f"{text!r} is not an address with its prefix length, such as 10.0.1.5/24: {error}") from None
 
 
+def _by_name(chains: "Iterable[NftChain]") -> "tuple[NftChain, ...]":
+    return tuple(sorted(chains, key=lambda chain: chain.name))
+
+
 def family_of(text: str) -> Literal[4, 6]:
     """Return the IP version of an address or a CIDR."""
     return 6 if ":" in text else 4
@@ -280,12 +284,12 @@ class NftTable:
 
     Attributes:
         family: `ip` or `ip6`.
-        chains: by name.
+        chains: sorted by name, as their order means nothing.
     """
 
     family: str = "ip"
     name: str
-    chains: tuple[NftChain, ...] = ()
+    chains: tuple[NftChain, ...] = attrs.field(default=(), converter=_by_name)
 
 
 Readable = Link | Address | Route | Rule | Neighbour | Sysctl | XtablesChain | XtablesRule | NftTable
