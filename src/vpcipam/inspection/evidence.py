@@ -175,6 +175,7 @@ class NodeObject:
 
     Attributes:
         max_pods: the kubelet's max-pods, as `status.capacity.pods`.
+        ready: False too if the control plane has lost contact with it.
         pod_eni_limit: the branch ENIs that pods can have, as `vpc.amazonaws.com/pod-eni`.
         labels: pairs of key and value, sorted.
     """
@@ -208,6 +209,8 @@ class PodObject:
     Attributes:
         addresses: its IPs, empty if it has none yet.
         phase: Pending, Running, Succeeded, Failed or Unknown; empty if the document doesn't show it.
+        deleting: somebody has deleted it. A finalizer can keep its object for long after that.
+        stopped: it has containers, and all of them have ended.
     """
 
     pod: PodRef
@@ -216,11 +219,18 @@ class PodObject:
     host_network: bool = False
     phase: str = ""
     branch_enis: tuple[BranchEni, ...] = ()
+    deleting: bool = False
+    stopped: bool = False
 
     @property
     def has_ended(self) -> bool:
         """Whether its containers have ended for good. It then holds no address, though its object may still show one."""
         return self.phase in {"Succeeded", "Failed"}
+
+    @property
+    def runs(self) -> bool:
+        """Whether it can still use the address that its object shows."""
+        return not self.has_ended and not (self.deleting and self.stopped)
 
 
 @attrs.frozen(kw_only=True)

@@ -87,17 +87,17 @@ def test_a_node_without_its_status_is_read_as_far_as_it_goes(read, skipped):
         {"kind": "Node", "metadata": {"name": "n"}}, NODE | {"status": {"conditions": [{"type": "Ready", "status": "Unknown"}]}}
     )
     assert values(evidence.nodes)[0] == NodeObject(name="n")
-    assert values(evidence.nodes)[1].ready is None
+    assert values(evidence.nodes)[1].ready is False
     assert [why for _, why in skipped(evidence)] == ["its max-pods (status.capacity.pods) is missing or unreadable"] * 2
 
 
 def test_pods_are_read(read):
     pending = {"kind": "Pod", "metadata": {"namespace": "default", "name": "web-2"}, "status": None}
-    single = POD | {"status": {"podIP": "10.0.0.8"}, "spec": {"hostNetwork": True}}
+    single = POD | {"metadata": {"namespace": "default", "name": "web-3"}, "status": {"podIP": "10.0.0.8"}, "spec": {"hostNetwork": True}}
     assert values(read({"kind": "List", "items": [POD, pending, single]}).pods) == [
         PodObject(pod=PodRef("default", "web-1"), node_name="node-1", addresses=("10.0.0.7",), phase="Running"),
         PodObject(pod=PodRef("default", "web-2")),
-        PodObject(pod=PodRef("default", "web-1"), addresses=("10.0.0.8",), host_network=True),
+        PodObject(pod=PodRef("default", "web-3"), addresses=("10.0.0.8",), host_network=True),
     ]
 
 

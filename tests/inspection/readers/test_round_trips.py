@@ -320,7 +320,7 @@ def test_all_documents_of_two_nodes_in_one_text_are_read(read, first, second, da
         enis_answer(first, "v1.20.3"),
         *ec2_pages(first, "describe_network_interfaces"),
         as_list([object_of(each) for each in pod_values(first, "one")]),
-        enis_answer(second, "v1.22.0"),
+        json.loads(json.dumps(enis_answer(second, "v1.22.0")).replace('"eni-', '"eni-f')),  # the ENIs of both models have the same ids
         *ec2_pages(second, "describe_subnets"),
     ]
     evidence = read_again(read, data, documents)

@@ -138,7 +138,7 @@ def test_two_pods_with_one_address():
     assert [source.path for source in twice.sources] == [".items[2]", ".items[10]"]
 
 
-@pytest.mark.parametrize("change", ["host", "over", "not-ready", "gone"])
+@pytest.mark.parametrize("change", ["host", "over", "finalizer", "not-ready", "silent", "gone"])
 def test_pods_that_have_no_address_of_their_own_any_more(change):
     cluster = two_nodes()
     made = documents(cluster)
@@ -149,6 +149,13 @@ def test_pods_that_have_no_address_of_their_own_any_more(change):
         twin["spec"]["hostNetwork"] = True
     elif change == "over":
         twin["status"]["phase"] = "Failed"
+    elif change == "finalizer":
+        twin["metadata"]["deletionTimestamp"] = "2026-03-01T10:00:00Z"
+        twin["status"]["containerStatuses"] = [{"state": {"running": {}}}, {"state": {"terminated": {"exitCode": 0}}}]
+        assert "address-of-two-pods" in found(made)
+        twin["status"]["containerStatuses"].pop(0)
+    elif change == "silent":
+        made["nodes"]["items"][1]["status"]["conditions"] = [{"type": "Ready", "status": "Unknown"}]
     elif change == "not-ready":
         made["nodes"]["items"][1]["status"]["conditions"] = [{"type": "Ready", "status": "Unknown"}, {"type": "Ready", "status": "False"}]
     else:

@@ -256,12 +256,13 @@ def test_without_pod_objects_a_pod_that_failed_and_has_an_address_by_ipamd_waits
     assert answers(made, made=changed, without=("pods",)) == []
 
 
-def test_pods_with_branch_enis_and_pods_that_are_over_need_none():
-    made = waiting(pods=2)
+def test_pods_with_branch_enis_and_pods_that_are_over_or_deleted_need_none():
+    made = waiting(pods=3)
     changed = documents(made)
-    first, second = (each for each in changed["pods"]["items"] if each["status"]["phase"] == "Pending")
+    first, second, third = (each for each in changed["pods"]["items"] if each["status"]["phase"] == "Pending")
     first["metadata"]["annotations"] = {"vpc.amazonaws.com/pod-eni": '[{"eniId":"eni-9","privateIp":"10.0.9.9","vlanId":1}]'}
     second["status"]["phase"] = "Succeeded"
+    third["metadata"]["deletionTimestamp"] = "2026-03-01T10:00:00Z"
     assert answers(made, made=changed) == []
 
 

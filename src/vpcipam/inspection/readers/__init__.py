@@ -16,6 +16,7 @@ from vpcipam.inspection.readers.files import FAILURES, OpenFile, open_all, total
 from vpcipam.inspection.readers.logs import is_log, read_log
 from vpcipam.inspection.readers.long_lists import read_long_json
 from vpcipam.inspection.readers.registry import may_be_json, read_lines, read_text
+from vpcipam.inspection.readers.repeated import without_older
 
 MOST_DOCUMENT_BYTES = 4 << 20
 """The longest text that is read as a whole. Longer ones of JSON are read item by item, logs and metrics line by line."""
@@ -67,7 +68,7 @@ def read_files(
             _read_file(collector, file, file.stream)
         except FAILURES as error:
             collector.skip("the rest of the file", f"can't be read: {file_trouble(error)}")
-    return separated(collector.evidence(), paths)
+    return without_older(separated(collector.evidence(), paths), collector.eni_counts)
 
 
 def _read_file(collector: Collector, file: OpenFile, stream: io.BufferedReader) -> None:

@@ -52,6 +52,7 @@ class Collector:
         source: the document that is being read.
         cut_path: the path of the object in which that document breaks off; None if it is whole.
         before: what stands before the document on its line.
+        eni_counts: how many of `enis` belong to each of `cards`.
     """
 
     source: Source = attrs.field(factory=lambda: Source(""))
@@ -75,6 +76,7 @@ class Collector:
     kubelet_limits: list[Fact[KubeletLimits]] = attrs.field(factory=list)
     metrics: list[Fact[MetricSample]] = attrs.field(factory=list)
     log_signs: list[Fact[LogSign]] = attrs.field(factory=list)
+    eni_counts: list[int] = attrs.field(factory=list)
     _documents: dict[tuple[object, ...], DocumentRead] = attrs.field(factory=dict)
     _skipped: list[Skipped] = attrs.field(factory=list)
     _unlisted_count: int = 0

@@ -145,12 +145,14 @@ def _read_datastore(shape: _Shape, datastore: Mapping[str, Any], path: str, card
     counts = CardState(network_card=card, total_count=count_at(datastore, "TotalIPs"), assigned_count=count_at(datastore, "AssignedIPs"))
     shape.collector.cards.append(shape.collector.fact(counts, path))
     enis_path = below(path, _POOLS if of_old else "ENIs")
+    known = len(shape.collector.enis)
     for name, eni in datastore[_POOLS if of_old else "ENIs"].items():
         place = below(enis_path, str(name))
         if isinstance(eni, Mapping):
             _read_eni(shape, str(name), eni, place, card)
         else:
             shape.collector.skip(str(name), f"an ENI must be an object, not {unreadable(eni)}", place)
+    shape.collector.eni_counts.append(len(shape.collector.enis) - known)
 
 
 def _read_eni(shape: _Shape, name: str, eni: Mapping[str, Any], path: str, card: int | None) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from vpcipam.inspection.evidence import CniNode, EniConfig, NodeObject, PodObject
 from vpcipam.inspection.readers.collector import Collector, address_at, count_at, mappings
-from vpcipam.inspection.readers.kubernetes import POD_ENI, branch_enis_of, features_of, instance_id_of, node_of_labels
+from vpcipam.inspection.readers.kubernetes import POD_ENI, READY, branch_enis_of, features_of, instance_id_of, node_of_labels
 from vpcipam.inspection.releases import Releases
 from vpcipam.sandbox import PodRef
 
@@ -71,7 +71,7 @@ def _read_node(collector: Collector, sections: dict[str, list[str]], line: int) 
         zone=zone,
         max_pods=count_at(capacity, "pods"),
         pod_eni_limit=count_at(capacity, POD_ENI),
-        ready={"True": True, "False": False}.get(ready[-1][1]) if ready and len(ready[-1]) > 1 else None,
+        ready=READY.get(ready[-1][1]) if ready and len(ready[-1]) > 1 else None,
         cordoned=_first(sections, "Unschedulable") == "true",
         addresses=(address,) if address else (),
         kubelet_version=_entries(sections, "System Info").get("Kubelet Version", ""),

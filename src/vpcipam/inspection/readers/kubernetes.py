@@ -39,6 +39,8 @@ from vpcipam.settings.reading import CONTAINER
 
 Item = Mapping[str, Any]
 
+READY = {"True": True, "False": False, "Unknown": False}
+"""What the condition `Ready` of a node says. It is Unknown once the kubelet is silent."""
 POD_ENI = "vpc.amazonaws.com/pod-eni"
 _INSTANCE_ID = re.compile(r"i-[0-9a-zA-Z-]{1,40}$")
 _LONGEST_ANNOTATION = 100_000
@@ -149,7 +151,7 @@ def _read_node(collector: Collector, item: Item, path: str) -> None:
         zone=zone,
         max_pods=count_at(item, "status", "capacity", "pods"),
         pod_eni_limit=count_at(item, "status", "capacity", POD_ENI),
-        ready={"True": True, "False": False}.get(text_at(ready[-1], "status")) if ready else None,
+        ready=READY.get(text_at(ready[-1], "status")) if ready else None,
         cordoned=flag_at(item, "spec", "unschedulable") or False,
         addresses=tuple(each for each in addresses if each is not None),
         kubelet_version=text_at(item, "status", "nodeInfo", "kubeletVersion"),
@@ -174,8 +176,15 @@ def _read_pod(collector: Collector, item: Item, path: str) -> None:
         host_network=flag_at(item, "spec", "hostNetwork") or False,
         phase=text_at(status, "phase"),
         branch_enis=tuple(_branch_enis(collector, item, path)),
+        deleting=bool(text_at(item, "metadata", "deletionTimestamp")),
+        stopped=_has_stopped(status),
     )
     collector.pods.append(collector.fact(pod, path))
+
+
+def _has_stopped(status: Item) -> bool:
+    containers = mappings(status.get("containerStatuses"))
+    return bool(containers) and all(member(each, "state", "terminated") is not None for _, each in containers)
 
 
 def _branch_enis(collector: Collector, item: Item, path: str) -> Iterator[BranchEni]:

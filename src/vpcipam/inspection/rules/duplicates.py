@@ -33,12 +33,13 @@ ELSEWHERE = RuleEntry(
 def pods_with_addresses(case: ClusterCase) -> Iterator[Fact[PodObject]]:
     """Yield the pods that have an address of their own.
 
-    A pod on the host network has its node's address. A pod that is over keeps the address in its status. So does a pod on a node that is
-    gone or not ready, until Kubernetes removes it; its address can be another pod's by then.
+    A pod on the host network has its node's address. A pod that is over keeps the address in its status, also if it was deleted and a
+    finalizer keeps its object. So does a pod on a node that is gone or not ready, until Kubernetes removes it. Its address can be another
+    pod's by then.
     """
     for fact in case.evidence.pods:
         pod = fact.value
-        if pod.host_network or pod.has_ended or not pod.addresses:
+        if pod.host_network or not pod.runs or not pod.addresses:
             continue
         node = case.node_named(pod.node_name)
         if "nodes" in case.kinds and (node is None or node.node is None or node.node.value.ready is False):

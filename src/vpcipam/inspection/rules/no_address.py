@@ -127,7 +127,7 @@ def _waiting(node: NodeCase) -> _Waiting | None:
     lacking = {
         name: fact
         for name, fact in objects.items()
-        if not (fact.value.addresses or fact.value.host_network or fact.value.branch_enis or fact.value.has_ended)
+        if not (fact.value.addresses or fact.value.host_network or fact.value.branch_enis or fact.value.has_ended or fact.value.deleting)
     }
     failed = {name: event for name, event in failures.items() if name in lacking or ("pods" not in node.kinds and name not in served)}
     names = [*failed, *(name for name in lacking if name not in failed)]
