@@ -45,6 +45,7 @@ EXTRAS = {
     "settings.documents": {"yaml": "lazily"},
     "settings.yaml_loader": {"yaml": "at import"},
     "fleet.cron": {"cronsim": "lazily"},
+    "datapath.netlink": {"pyroute2": "at import"},
     "ec2.boto": {"botocore": "at import"},
     "ec2.fake": {"boto3": "at import", "botocore": "at import"},
     "ec2.offline.answering": {"botocore": "at import"},
@@ -73,7 +74,17 @@ OUTSIDE = {
     "anything": "input print breakpoint exec eval",
 }
 HARMLESS = {
-    *("os.PathLike", "os.fspath", "os.fsdecode", "os.fsencode", "os.devnull", "threading.Lock", "threading.RLock", "random.Random"),
+    *(
+        "os.PathLike",
+        "os.fspath",
+        "os.fsdecode",
+        "os.fsencode",
+        "os.devnull",
+        "os.strerror",
+        "threading.Lock",
+        "threading.RLock",
+        "random.Random",
+    ),
     *("urllib.parse", "urllib.parse.parse_qsl", "urllib.parse.quote", "urllib.parse.urlencode", "concurrent.futures.Executor"),
 }
 
@@ -85,6 +96,10 @@ ALLOWED = {
     "inspection.readers": {"files": "nothing of its own: it wraps streams"},
     "inspection.readers.files": {"files": "files and archives, given by their paths"},
     "journal": {"files": "the journals", "processes": "locks name the process that holds them, and refuse in a forked child"},
+    "datapath.namespaces": {"files": "namespaces, given by their paths", "processes": "a thread for each call: threads enter namespaces"},
+    "datapath.programs": {"processes": "runs iptables and nft"},
+    "datapath.apply": {"clock": "waits between tries", "chance": "jitter of the waits", "files": "writes kernel settings"},
+    "datapath.read": {"files": "reads kernel settings"},
     "ec2.serve.app": {"network": "waits as long as a call takes"},
     "ec2.serve.page": {"files": "the page"},
     "ec2.serve.running": {"network": "listens", "processes": "signals end it"},

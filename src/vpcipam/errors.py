@@ -199,6 +199,23 @@ class NodeError(VpcIpamError):
     """The node refuses a call: it is not started or is still starting, or its start failed."""
 
 
+# --- datapath ------------------------------------------------------------------------------------------------------------
+
+
+class DatapathError(VpcIpamError):
+    """A change of the kernel failed, or it can't be read. The message says which step, why, and what to do.
+
+    Attributes:
+        errno: the kernel's; None if a program such as iptables failed.
+    """
+
+    errno: int | None = None
+
+
+class UnknownNamespace(DatapathError, LookupError):
+    """There is no network namespace at that path."""
+
+
 # --- EC2 -----------------------------------------------------------------------------------------------------------------
 
 

@@ -1,5 +1,6 @@
 """Namespaces for the tests of the datapath."""
 
+import contextlib
 import os
 
 import pytest
@@ -26,6 +27,19 @@ def namespaces():
     if why is not None:
         unavailable(why)
     return lab
+
+
+@pytest.fixture
+def bare_namespace(namespaces):
+    """Make namespaces that end with the test."""
+    with contextlib.ExitStack() as made:
+
+        def make(name):
+            namespace = namespaces.Namespace(name)
+            made.callback(namespace.close)
+            return namespace
+
+        yield make
 
 
 @pytest.fixture

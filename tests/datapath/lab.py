@@ -12,6 +12,7 @@ import ctypes
 import ipaddress
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -114,7 +115,8 @@ class Namespace:
             for what in ("link", "address", "rule", "-6 rule", "route show table all", "route show table all", "neigh show nud permanent")
         }
         saved = {program: self.run(program) for program in ("iptables-save", "ip6tables-save")}
-        found |= {what: [line for line in text.splitlines() if line[:1] not in "#:*"] for what, text in saved.items()}
+        # Built-in chains stay once iptables has looked at them.
+        found |= {what: [line for line in text.splitlines() if re.match(r":\S+ -|-A", line)] for what, text in saved.items()}
         nft = json.loads(self.run("nft", "-j", "list", "tables"))["nftables"]
         found["nft"] = sorted(f"{each['table']['family']} {each['table']['name']}" for each in nft if "table" in each)
         # Empty tables stay once iptables has looked at them.

@@ -1,0 +1,122 @@
+"""iptables and nftables, by their programs, in the namespace that the thread is in."""
+
+import errno
+import json
+import shlex
+import subprocess
+from collections.abc import Iterator
+
+from vpcipam.datapath.nft import parse_nft, rules_text
+from vpcipam.datapath.values import NftTable, XtablesChain, XtablesRule
+from vpcipam.datapath.xtables import parse_save
+from vpcipam.errors import DatapathError
+
+Filtered = XtablesChain | XtablesRule | NftTable
+
+_XTABLES = {4: "iptables", 6: "ip6tables"}
+_ABSENT = 1  # what `iptables -C` returns for a rule that is not there
+_ERRNOS = {
+    "Operation not permitted": errno.EPERM,
+    "Permission denied": errno.EPERM,
+    "No such file or directory": errno.ENOENT,
+    "No chain/target/match by that name": errno.ENOENT,
+    "File exists": errno.EEXIST,
+    "Chain already exists": errno.EEXIST,
+    "busy": errno.EBUSY,
+    "Too many links": errno.EBUSY,
+}
+
+
+def _run(*command: str, text: str = "", accept: tuple[int, ...] = (0,)) -> subprocess.CompletedProcess[str]:
+    """Run a program.
+
+    Raises:
+        DatapathError: it is not installed.
+        OSError: it returns none of the accepted numbers. The errno follows from its message; EINVAL if it is none that we know.
+    """
+    try:
+        done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)  # noqa: S603 - programs named here
+    except FileNotFoundError:
+        raise DatapathError(f"{command[0]} is not installed: install iptables and nftables") from None
+    if done.returncode not in accept:
+        said = " ".join(done.stderr.split()) or f"it returned {done.returncode}"
+        raise OSError(next((number for words, number in _ERRNOS.items() if words in said), errno.EINVAL), f"{command[0]}: {said}")
+    return done
+
+
+def matching(value: Filtered) -> list[Filtered]:
+    """Read what the kernel has in the place of a value: the same rule, or a chain or table of the same name.
+
+    iptables itself compares rules, since releases spell them differently.
+    """
+    match value:
+        case XtablesRule():
+            there = _run(*_rule("-C", value), accept=(0, _ABSENT)).returncode == 0
+            return [value] if there else []
+        case XtablesChain():
+            saved = _saved(value.family, value.table)
+            return [each for each in saved if isinstance(each, XtablesChain) and each.name == value.name]
+        case _:
+            return [each for each in _tables(value.family) if each.name == value.name]
+
+
+def create(value: Filtered) -> None:
+    """Create a rule, or replace a chain or a table, in one transaction."""
+    match value:
+        case XtablesRule():
+            _run(*_rule("-I" if value.first else "-A", value))
+        case XtablesChain():
+            _restore(value, *(f"-A {value.name} {rule}" for rule in value.rules))
+        case _:
+            _run("nft", "-f", "-", text="\n".join(rules_text(value)))
+
+
+def delete(value: Filtered) -> None:
+    """Delete a rule once, or a chain or a table with all in it."""
+    match value:
+        case XtablesRule():
+            _run(*_rule("-D", value))
+        case XtablesChain():
+            _restore(value, f"-X {value.name}")
+        case _:
+            _run("nft", "delete", "table", value.family, value.name)
+
+
+def _rule(verb: str, value: XtablesRule) -> list[str]:
+    return [_XTABLES[value.family], "-w", "-t", value.table, verb, value.chain, *shlex.split(value.rule)]
+
+
+def _restore(value: XtablesChain, *lines: str) -> None:
+    """Empty a chain, or make it, and carry out the lines."""
+    text = "\n".join((f"*{value.table}", f":{value.name} - [0:0]", *lines, "COMMIT\n"))
+    _run(f"{_XTABLES[value.family]}-restore", "-w", "--noflush", text=text)
+
+
+def _saved(family: int, table: str | None = None) -> frozenset[XtablesChain | XtablesRule]:
+    return parse_save(_run(f"{_XTABLES[family]}-save", *(("-t", table) if table else ())).stdout, family)
+
+
+def read_xtables() -> Iterator[Filtered]:
+    """Read all chains and rules of iptables and ip6tables."""
+    for family in _XTABLES:
+        yield from _saved(family)
+
+
+# --- nftables -------------------------------------------------------------------------------------------------------------
+
+_FAMILIES = ("ip", "ip6")
+_OF_IPTABLES = {"raw", "mangle", "nat", "filter", "security"}
+
+
+def read_nft() -> Iterator[NftTable]:
+    """Read the tables of nftables of the families ip and ip6, without those of iptables."""
+    for family in _FAMILIES:
+        yield from _tables(family)
+
+
+def _tables(family: str) -> Iterator[NftTable]:
+    """Read each table by itself: those of iptables can be long, and nft can't express all of their rules."""
+    listed = json.loads(_run("nft", "--json", "list", "tables", family).stdout)
+    for name in (each["table"]["name"] for each in listed["nftables"] if "table" in each):
+        if name not in _OF_IPTABLES:
+            yield from parse_nft(json.loads(_run("nft", "--json", "list", "table", family, name).stdout))

@@ -1,0 +1,51 @@
+"""Read a network namespace back into the values of the plans. Needs pyroute2.
+
+So a check, a garbage collection, and "nothing is left" are differences of sets:
+
+    from vpcipam.datapath.read import read
+
+    missing = expected(plan) - read()
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from vpcipam.datapath import netlink, programs
+from vpcipam.datapath.namespaces import Namespaces, in_thread
+from vpcipam.datapath.values import Readable, Sysctl
+from vpcipam.errors import DatapathError
+
+_SYSCTLS = Path("/proc/sys")
+
+
+def read(namespace: str | None = None, *, sysctls: Iterable[str] = (), filters: bool = True) -> frozenset[Readable]:
+    """Read what a namespace has: links, addresses, permanent neighbours, unicast routes, rules, and the filters.
+
+    What no value can express is left out: routes with several next hops, rules with other selectors or actions, sets of nftables.
+
+    Args:
+        namespace: its path, such as `/run/netns/blue`; None is that of the calling thread.
+        sysctls: the names of the kernel settings to read, as in `Sysctl`. One that the kernel lacks is left out.
+        filters: whether to read iptables and nftables too; a pod has none.
+
+    Raises:
+        DatapathError: the kernel or a program refuses.
+        UnknownNamespace: the path is not that of a namespace.
+    """
+    return in_thread(lambda: _read(namespace, sysctls, filters=filters))
+
+
+def _read(namespace: str | None, sysctls: Iterable[str], *, filters: bool) -> frozenset[Readable]:
+    found: set[Readable] = set()
+    try:
+        with Namespaces({"host": namespace}), netlink.Socket() as ipr:
+            for kind in netlink.NOT_THERE:
+                found.update(netlink.read(ipr, kind))
+            if filters:
+                found.update(programs.read_xtables(), programs.read_nft())
+            for name in sysctls:
+                if (path := _SYSCTLS / name).exists():
+                    found.add(Sysctl(name=name, value=path.read_text(encoding="ascii").strip()))
+    except OSError as error:
+        raise DatapathError(f"the namespace {namespace or 'of this process'} can't be read: {error.strerror}; run as root") from error
+    return frozenset(found)
