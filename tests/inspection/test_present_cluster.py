@@ -287,7 +287,27 @@ def test_tagged_subnets_of_the_zone_are_shared(settled, made):
     made["subnets"]["Subnets"].append(second)
     assert read(made).nodes[0].subnet_ids == (settled.subnet_id, "subnet-2")
     off = Settings().with_variables({"ENABLE_SUBNET_DISCOVERY": "false"})
-    assert read(made, settings=off, given_settings=True).nodes[0].subnet_ids == (settled.subnet_id,)
+    silent = plan_present(read(made, settings=off, given_settings=True))
+    assert [each.subnet_ids for each in silent.pools] == [(settled.subnet_id,)]
+    ipv6 = Settings().with_variables({"ENABLE_IPv4": "false", "ENABLE_IPv6": "true", "ENABLE_PREFIX_DELEGATION": "true"})
+    assert [each.subnet_ids for each in plan_present(read(made, settings=ipv6, given_settings=True)).pools] == [(settled.subnet_id,)]
+
+
+def test_a_tag_can_keep_pods_out_of_the_nodes_own_subnet(settled, made):
+    (own,) = made["subnets"]["Subnets"]
+    own["Tags"] = [{"Key": "kubernetes.io/role/cni", "Value": "0"}]
+    alone = read(made)
+    assert [each.own_subnet_excluded for each in alone.nodes] == [True, True]
+    assert "none is open to them: tag one of the zone kubernetes.io/role/cni=1" in " ".join(alone.missing)
+    second = dict(own, SubnetId="subnet-2", CidrBlock="10.0.4.0/24", AvailableIpAddressCount=251)
+    second["Tags"] = [{"Key": "kubernetes.io/role/cni", "Value": "1"}]
+    made["subnets"]["Subnets"].append(second)
+    both = read(made)
+    assert both.missing == ()
+    assert [(each.subnet_ids, each.for_pods, each.addresses) for each in plan_present(both).pools] == [
+        ((settled.subnet_id,), False, 2),
+        (("subnet-2",), True, 20 + 12),  # two ENIs of each
+    ]
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,13 @@ def test_custom_networking_takes_subnets_for_nodes_and_for_pods():
         plan_cluster([group(3, 5, CUSTOM)], ["/24"])
 
 
+def test_nodes_whose_own_subnet_is_excluded_take_subnets_for_nodes_and_for_pods():
+    answer = plan_cluster([attrs.evolve(group(60, 10), own_subnet_excluded=True)], "/24")
+    assert (answer.node_subnets_per_zone.count, answer.pod_subnets_per_zone.count) == (1, 3)  # 20 addresses for pods, 20 nodes in a zone
+    with pytest.raises(InvalidArgument, match="subnets of their own"):
+        plan_cluster([attrs.evolve(group(6, 10), own_subnet_excluded=True)], ["/24"])
+
+
 def test_trunks_and_branches_are_in_the_nodes_own_subnet():
     trunk = {"ENABLE_POD_ENI": "true"}
     one = group(6, 15, trunk, "m5.large", branch_pods=9)

@@ -346,6 +346,17 @@ def test_custom_networking_without_a_second_eni_is_refused():
         plan("m5.large", 1, having(AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG="true", MAX_ENI="1"))
 
 
+def test_the_primary_eni_has_no_pods_where_a_tag_excludes_its_subnet():
+    answer = plan("m5.large", 20, own_subnet_excluded=True)
+    assert [(eni.primary, eni.secondary_ips) for eni in answer.enis] == [(True, 0), (False, 9), (False, 9)]
+    assert (answer.pods_waiting, answer.pod_limit, answer.limit_reason) == (2, 18, "2 ENIs for pods × 9 slots")
+    silent = plan("m5.large", 20, having(ENABLE_SUBNET_DISCOVERY="false"), own_subnet_excluded=True)
+    why = "1 ENI for pods × 9 slots; the tag of its subnet allows no new ENI without subnet discovery"
+    assert (silent.eni_count, silent.pods_waiting, silent.pod_limit, silent.limit_reason) == (1, 11, 9, why)
+    custom = having(AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG="true", ENABLE_SUBNET_DISCOVERY="false")
+    assert plan("m5.large", 20, custom, own_subnet_excluded=True).pod_limit == 18
+
+
 def test_a_plan_is_frozen():
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         plan("t3.nano", 0).pods = 1

@@ -7,7 +7,7 @@ from vpcipam.address import Cidr
 from vpcipam.errors import InvalidArgument
 from vpcipam.limits import MaxPodsBy, instance_limits
 from vpcipam.planner import NodeGroup, PresentCluster, PresentNode, PresentSubnet, call_pace, plan_cluster, plan_present
-from vpcipam.planner.subnet_packing import Capacity
+from vpcipam.planner.subnet_demands import Capacity
 from vpcipam.settings import Settings
 
 PREFIXES = {"ENABLE_PREFIX_DELEGATION": "true"}
@@ -141,7 +141,7 @@ def test_subnets_that_tags_open_are_one_pool():
 
 
 def test_a_node_takes_nothing_of_subnets_that_its_tags_do_not_open():
-    """A node has 4 addresses, or 5 in two subnets. Two sets overlap in `t`."""
+    """A node has 4 addresses, or 5 in two subnets, its first in the subnet that stands first. Two sets overlap in `t`."""
     warm = Settings().with_variables({"WARM_IP_TARGET": "1", "MINIMUM_IP_TARGET": "3"})
     there = [subnet(f"10.0.{place}.0/28", name) for place, name in enumerate("stu")]
 
@@ -151,11 +151,59 @@ def test_a_node_takes_nothing_of_subnets_that_its_tags_do_not_open():
         (pool,) = plan_present(cluster(*nodes, subnets=there)).pools
         return pool.fits, pool.most_nodes
 
-    assert fits(*["stu"] * 7) == (True, 7)
-    assert fits(*["st"] * 5, *["tu"] * 2) == (True, 7)
-    assert fits(*["st"] * 2, *["tu"] * 5) == (True, 7)
-    assert fits(*["st"] * 6, "tu") == (False, 5)
-    assert fits("st", *["tu"] * 6) == (False, 6)
+    assert fits(*["stu"] * 3, *["tsu"] * 2, *["ust"] * 2) == (True, 7)
+    assert fits(*["stu"] * 4) == (False, 3)  # s has 11 addresses
+    assert fits(*["st"] * 3, *["ts"] * 2, *["ut"] * 2) == (True, 7)
+    assert fits(*["st"] * 2, *["tu"] * 2, *["ut"] * 3) == (True, 7)
+    assert fits(*["st"] * 3, *["ts"] * 3, "tu") == (False, 5)
+    assert fits("st", *["tu"] * 3, *["ut"] * 3) == (False, 6)
+
+
+def test_primary_enis_fill_the_subnet_in_which_nodes_are_launched():
+    """However large another tagged subnet is. Each node takes 10 of 30 addresses there; the last one can do with fewer."""
+    wide = [subnet("10.0.0.0/26", "s"), subnet("10.0.16.0/20", "t")]
+
+    def most(*nodes, subnets=wide):
+        (pool,) = plan_present(cluster(*nodes, subnets=subnets)).pools
+        return pool.fits, pool.most_nodes, pool.addresses
+
+    both = {"subnet_ids": ("s", "t")}
+    assert most(node(1, 20, **both)) == (True, 5, 30)  # 59 addresses; a sixth node would have 26 of 27 slots
+    assert most(node(1, 9, **both)) == (True, 6, 20)
+    assert most(*(node(number, 9, **both) for number in range(7))) == (False, 6, 140)
+    settled = [node(number, 9, attached=20, **both) for number in range(7)]
+    assert most(*settled) == (True, 7, 140)  # they are there, and can't grow
+    prefixes = {"max_pods": 110, "settings": Settings().with_variables(PREFIXES)}
+    assert most(node(1, 9, **prefixes, **both)) == (True, 27, 33)  # the others have their two prefixes in t
+    mixed = [node(1, 9, **both), node(2, 9, subnet_ids=("s",))]
+    assert most(*mixed) == (True, 3, 40)  # 10, 20, 10: the second of the second kind lacks an address
+
+
+def test_an_excluded_subnet_holds_no_addresses_for_pods():
+    wide = [subnet("10.0.0.0/26", "s"), subnet("10.0.16.0/24", "t")]
+    outside = {"subnet_ids": ("s", "t"), "own_subnet_excluded": True}
+    answer = plan_present(cluster(node(1, 10, **outside), subnets=wide))
+    assert [(each.subnet_ids, each.for_pods, each.addresses, each.most_nodes) for each in answer.pools] == [
+        (("s",), False, 1, 59),
+        (("t",), True, 20, 12),
+    ]
+    (group,) = plan_present(cluster(*(node(number, 20, **outside) for number in range(2)), subnets=wide)).groups
+    assert (group.addresses, group.pods_waiting) == (42, 4)  # two ENIs with 9 slots
+    alone = plan_present(cluster(node(1, 10, subnet_ids=("s",), own_subnet_excluded=True), subnets=wide))
+    assert (alone.fits, alone.pools[1].subnet_ids) == (None, ())
+
+
+def test_without_subnet_discovery_a_node_takes_addresses_of_its_own_subnet():
+    wide = [subnet("10.0.0.0/26", "s"), subnet("10.0.16.0/20", "t")]
+    nodes = [node(number, 9, subnet_ids=("s", "t")) for number in range(3)]
+    off = plan_present(cluster(*nodes, subnets=wide), {"ENABLE_SUBNET_DISCOVERY": "false"})
+    assert [(each.subnet_ids, each.fits, each.most_nodes) for each in off.pools] == [(("s",), False, 2)]  # 59 addresses
+    silent = [attrs.evolve(each, settings=Settings().with_variables({"ENABLE_SUBNET_DISCOVERY": "false"})) for each in nodes]
+    on = plan_present(cluster(*silent, subnets=wide), {"ENABLE_SUBNET_DISCOVERY": "true"})
+    assert [(each.subnet_ids, each.fits, each.most_nodes) for each in on.pools] == [(("s", "t"), True, 6)]
+    excluded = [attrs.evolve(each, own_subnet_excluded=True) for each in silent]
+    (group,) = plan_present(cluster(*excluded, subnets=wide)).groups
+    assert (group.addresses, group.pods_waiting) == (30, 0)  # the primary ENI alone
 
 
 def test_reservations_for_prefixes_count_in_sets_of_subnets_too():
@@ -177,9 +225,9 @@ def test_reservations_for_prefixes_count_in_sets_of_subnets_too():
 
 def test_what_to_reserve_is_said_of_the_subnet_in_which_the_prefixes_are():
     there = [subnet(f"10.0.{place}.0/24", name) for place, name in enumerate("stuv")]
-    nodes = [node(1, 1, subnet_ids=("s", "t")), node(2, 20, subnet_ids=("s", "u", "v"))]
+    nodes = [node(1, 1, subnet_ids=("t", "s")), node(2, 20, subnet_ids=("s", "u", "v"))]
     (pool,) = plan_present(cluster(*nodes, subnets=there), PREFIXES | {"WARM_IP_TARGET": "1"}).pools
-    assert [(each.subnet_id, each.prefixes, each.cidr) for each in pool.ranges] == [("s", 2, "10.0.0.32/27"), ("t", 1, "10.0.1.16/28")]
+    assert [(each.subnet_id, each.prefixes, each.cidr) for each in pool.ranges] == [("t", 1, "10.0.1.16/28"), ("s", 2, "10.0.0.32/27")]
 
 
 def test_what_is_attached_is_what_the_subnets_show():
@@ -271,6 +319,17 @@ def test_pods_that_would_wait_get_more_nodes():
     assert (group.nodes, group.pods_waiting, group.new_nodes, group.why_new) == (3, 0, 1, ("the pods need 1 more",))
 
 
+def test_nodes_of_a_group_with_other_limits_or_subnets_of_pods_stay_apart():
+    subnets = [subnet(), subnet("100.64.0.0/24", "p"), subnet("100.64.1.0/24", "q")]
+    nodes = [node(1, 20, max_pods=110), node(2, 20, max_pods=22), node(3, 10)]
+    (group,) = plan_present(cluster(*nodes, subnets=subnets), {"MAX_ENI": "2"}).groups
+    assert (group.nodes, group.pods_waiting, group.new_nodes) == (5, 0, 4)
+    custom = Settings().with_variables(CUSTOM)
+    apart = [node(number, 19, max_pods=20, settings=custom, pod_subnet_ids=(name,)) for number, name in enumerate("pq")]
+    pods = plan_present(cluster(*apart, subnets=subnets), {"WARM_ENI_TARGET": "2"}).pools[1:]
+    assert [(each.subnet_ids, each.nodes, each.pods) for each in pods] == [(("p",), 2, 19), (("q",), 2, 19)]
+
+
 def test_pods_that_no_node_can_run_wait():
     (group,) = plan_present(cluster(node(1, 5, branch_pods=3)), None, instance_limits("t3.small")).groups
     assert group.pods_waiting == 3  # no trunk without ENABLE_POD_ENI
@@ -284,6 +343,9 @@ def test_custom_networking_takes_the_pods_subnets():
     off = attrs.evolve(node(1, 10, pod_subnet_ids=("p",)), settings=Settings().with_variables(CUSTOM), max_pods=20)
     reasons = plan_present(cluster(off, subnets=[subnet(), pods]), {"AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG": "false"}).groups[0].why_new
     assert reasons[0] == "custom networking is turned off"
+    shared = plan_present(cluster(*(node(number, 10, pod_subnet_ids=("s",)) for number in range(11))), CUSTOM).pools
+    assert [(each.subnet_ids, each.for_pods, each.addresses) for each in shared] == [(("s",), False, 11 * 21)]
+    assert (shared[0].fits, shared[0].most_nodes) == (True, 11)  # 251 addresses for nodes and pods together
     nowhere = plan_present(cluster(node(1, 10)), CUSTOM)
     assert nowhere.pools[1].addresses == 20
     assert nowhere.fits is None

@@ -32,7 +32,7 @@ def zone_of(cluster, pool):
 
 
 def in_turn(present, pool, variables):
-    """The nodes of a pool, as the brute force takes them."""
+    """The nodes of a pool: the place of the subnet of each, what it takes as `place_all` wants it, and the slots of its primary ENI."""
     found = []
     for node in present.nodes:
         if node.subnet_ids[0] in pool.subnet_ids:
@@ -41,9 +41,25 @@ def in_turn(present, pool, variables):
                 changed = attrs.evolve(changed, max_pods=None)
             answer = changed.alone().plan()
             each, _ = node_demands(changed.alone(), answer)
-            spreads = each.spreads and len(pool.subnet_ids) > 1
-            found.append((each.fixed, each.slots, each.slot_size > 1, each.slots_per_eni, each.eni_count, each.eni_limit, spreads))
+            (primary,) = (eni.secondary_ips + eni.prefixes for eni in answer.enis if eni.primary)
+            taken = each.fixed, each.slots, each.slot_size > 1, each.slots_per_eni, each.eni_count, each.eni_limit, each.spreads
+            found.append((pool.subnet_ids.index(node.subnet_ids[0]), taken, primary))
     return found
+
+
+def place_in_turn(zone, nodes):
+    """Give every primary ENI in turn as many of its slots as its subnet has left, then try all placements of the other ENIs."""
+    names, rests = [*zone.cidrs], []
+    if len(names) == 1:
+        return place_all(zone, [(*taken[:6], False) for _, taken, _ in nodes])
+    for place, (fixed, slots, in_prefixes, per_eni, fewest, limit, spreads), primary in nodes:
+        added = next((count for count in range(primary, -1, -1) if zone.add(names[place], fixed, count, in_prefixes=in_prefixes)), None)
+        if added is None or (limit == 1 and added < slots):
+            return False
+        other_enis = max(fewest - 1, -(-(slots - added) // per_eni))
+        if other_enis:
+            rests.append((1, slots - added, in_prefixes, per_eni, other_enis, limit - 1, spreads and limit > 2))
+    return not rests or place_all(zone, rests)
 
 
 @pytest.mark.thorough
@@ -56,7 +72,7 @@ def test_nodes_fit_if_and_only_if_every_address_has_a_place(seed, variables):
         nodes = in_turn(present, pool, variables)
         if len(nodes) > 3 and len(pool.subnet_ids) > 2:
             continue
-        assert pool.fits == place_all(zone_of(cluster, pool), nodes)
+        assert pool.fits == place_in_turn(zone_of(cluster, pool), nodes)
 
 
 @pytest.mark.thorough
@@ -70,8 +86,8 @@ def test_the_most_nodes_fit_and_one_more_does_not(seed, variables):
         more = [nodes[place % len(nodes)] for place in range(pool.most_nodes + 1)]
         if len(more) > 4 and len(pool.subnet_ids) > 1:
             continue
-        assert not most or place_all(zone_of(cluster, pool), most)
-        assert not place_all(zone_of(cluster, pool), more)
+        assert not most or place_in_turn(zone_of(cluster, pool), most)
+        assert not place_in_turn(zone_of(cluster, pool), more)
 
 
 @pytest.mark.thorough
@@ -99,6 +115,38 @@ def test_real_nodes_settle_in_what_the_plan_says_and_one_more_does_not(seed, var
                 shown = plan_present(present_cluster(settled.evidence())).pools
                 whole = all(each.attached == each.addresses for each in shown)
             assert whole == (count == pool.most_nodes)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("excluded", [False, True])
+@pytest.mark.parametrize(
+    ("instance_type", "pods", "variables"),
+    [("t3.medium", 9, {}), ("t3.small", 5, VARIANTS[1]), ("t3.small", 2, VARIANTS[2]), ("m5.large", 1, PREFIXES)],
+)
+def test_real_nodes_grow_as_far_as_the_subnet_in_which_they_are_launched_lets_them(instance_type, pods, variables, excluded):
+    """A small subnet has the primary ENIs. A large one is tagged, and the small one can be excluded: then it has nothing else."""
+    subnets = [("zone-a", "10.0.0.0/27"), ("zone-a", "10.0.4.0/22")]
+
+    def launched(count):
+        there = ZonedCluster.of(subnets, variables, tagged=True)
+        small, _ = there.subnet_ids
+        if excluded:
+            there.model.create_tags((small,), (("kubernetes.io/role/cni", "0"),), now_ns=0)
+        try:
+            for _ in range(count):
+                there.node(instance_type, small, pods)
+                there.wait(60)
+        except Ec2Error:  # not even the first address of the node
+            return None
+        there.wait(300)
+        found = plan_present(present_cluster(there.evidence()))
+        whole = found.total("attached") >= found.total("addresses")  # the last node can have one more ENI
+        return found if whole and not any(each.waiting for each in there.nodes) else None
+
+    (first, *others) = launched(1).pools
+    assert len(others) == excluded
+    assert launched(first.most_nodes) is not None
+    assert launched(first.most_nodes + 1) is None
 
 
 @given(st.integers(0, 10**6), st.sampled_from(VARIANTS))

@@ -11,18 +11,8 @@ from vpcipam.ec2.api import Ec2Error
 from vpcipam.ec2.model import Ec2Model
 from vpcipam.planner import subnet_packing
 from vpcipam.planner.cluster_groups import last_that_holds
-from vpcipam.planner.subnet_packing import (
-    Capacity,
-    Demand,
-    SubnetCount,
-    count_subnets,
-    exceeds,
-    fits_into,
-    least_subnets,
-    place,
-    search_placement,
-    whole_demands,
-)
+from vpcipam.planner.subnet_demands import Capacity, Demand, whole_demands
+from vpcipam.planner.subnet_packing import SubnetCount, count_subnets, exceeds, fits_into, least_subnets, place, search_placement
 
 from placements import Zone, fewest_subnets, has_placement, place_all  # isort: skip
 

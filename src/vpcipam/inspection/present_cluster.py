@@ -13,7 +13,7 @@ from vpcipam.inspection.cluster import Assumptions, ClusterCase, NodeCase, join
 from vpcipam.inspection.evidence import EniConfig, Evidence, PodObject
 from vpcipam.inspection.subnet_survey import parse_valid
 from vpcipam.limits import MaxPodsBy
-from vpcipam.node.interfaces import INSTANCE_TAG, discovered_subnets, is_primary
+from vpcipam.node.interfaces import INSTANCE_TAG, discovered_subnets, is_excluded, is_primary
 from vpcipam.planner import NodeGroup, PresentCluster, PresentNode, PresentSubnet
 from vpcipam.settings import VARIABLES, Settings
 
@@ -140,6 +140,7 @@ class _Reader:
             new_max_pods=new_max_pods,
             new_pods_per_core=new_pods_per_core,
             subnet_ids=() if own is None else self._eni_subnets(own, settings),
+            own_subnet_excluded=own is not None and is_excluded(own, settings.cluster_name),
             pod_subnet_ids=self._pod_subnets(case, own, settings),
             attached=self._attached(case),
         )
@@ -179,9 +180,7 @@ class _Reader:
         return self._subnets[around.pop()] if len(around) == 1 else None
 
     def _eni_subnets(self, own: Subnet, settings: Settings) -> tuple[str, ...]:
-        """The subnets in which a node can have ENIs, its own first."""
-        if not settings.enable_subnet_discovery or settings.custom_network_cfg or settings.enable_ipv6:
-            return (own.subnet_id,)
+        """The subnet of a node, and then the others that tags open to its ENIs if subnet discovery is on."""
         primary = NetworkInterface("", own.subnet_id, own.vpc_id, own.availability_zone, "")
         found = discovered_subnets(self._subnets.values(), primary, settings.cluster_name)
         return tuple(dict.fromkeys((own.subnet_id, *sorted(each.subnet_id for each in found))))
@@ -292,6 +291,11 @@ class _Reader:
             [node.name for node in nodes if not node.subnet_ids],
             self._missing,
             "the subnet is not known, so nothing says what fits; give aws ec2 describe-subnets and describe-instances",
+        )
+        self._note(
+            [node.name for node in nodes if node.own_subnet_excluded and not node.subnet_ids[1:] and node.settings.enable_subnet_discovery],
+            self._missing,
+            "a tag keeps their pods out of the nodes' own subnet, and none is open to them: tag one of the zone kubernetes.io/role/cni=1",
         )
         self._note(
             [node.name for node in nodes if node.settings.custom_network_cfg and not node.pod_subnet_ids],

@@ -26,14 +26,8 @@ if TYPE_CHECKING:
     from vpcipam.planner.comparison import SORT_KEYS as SORT_KEYS, ComparedPlan as ComparedPlan, compare_plans as compare_plans
     from vpcipam.planner.ec2_pace import CallPace as CallPace, call_pace as call_pace
     from vpcipam.planner.nau import NAU_QUOTA as NAU_QUOTA
-    from vpcipam.planner.node import (
-        PODS_LIMIT as PODS_LIMIT,
-        Decision as Decision,
-        EniPlan as EniPlan,
-        NodePlan as NodePlan,
-        Stage as Stage,
-        plan as plan,
-    )
+    from vpcipam.planner.node import PODS_LIMIT as PODS_LIMIT, plan as plan
+    from vpcipam.planner.node_answers import Decision as Decision, EniPlan as EniPlan, NodePlan as NodePlan, Stage as Stage
     from vpcipam.planner.present import PresentCluster as PresentCluster, PresentNode as PresentNode, PresentSubnet as PresentSubnet
     from vpcipam.planner.present_answers import (
         PresentGroup as PresentGroup,
@@ -53,7 +47,8 @@ _NAMES_BY_MODULE = {
     "comparison": "SORT_KEYS ComparedPlan compare_plans",
     "ec2_pace": "CallPace call_pace",
     "nau": "NAU_QUOTA",
-    "node": "PODS_LIMIT Decision EniPlan NodePlan Stage plan",
+    "node": "PODS_LIMIT plan",
+    "node_answers": "Decision EniPlan NodePlan Stage",
     "present": "PresentCluster PresentNode PresentSubnet",
     "present_answers": "PresentGroup PresentPlan PresentPool SubnetRange",
     "present_plan": "plan_present",

@@ -20,8 +20,9 @@ from vpcipam.planner.cluster_groups import (
 )
 from vpcipam.planner.ec2_pace import CallPace, nodes_pace
 from vpcipam.planner.nau import NAU_QUOTA, nau_dict, node_nau, nodes_nau
-from vpcipam.planner.node import NodePlan
-from vpcipam.planner.subnet_packing import Capacity, Demands, SubnetCount, count_subnets, fits_into, whole_demands
+from vpcipam.planner.node_answers import NodePlan
+from vpcipam.planner.subnet_demands import Capacity, Demands, whole_demands
+from vpcipam.planner.subnet_packing import SubnetCount, count_subnets, fits_into
 
 SCHEMA_VERSION = 1
 """The version of the JSON objects of `to_dict`. It rises when a member changes its meaning or goes."""
@@ -106,7 +107,7 @@ class ClusterPlan:
         subnet: The size of the subnets that are counted, such as `/24`; None if `subnets` were given.
         subnets: The given subnets.
         node_subnets_per_zone: The subnets of each zone for nodes, load balancers and endpoints; None if `subnets` were given.
-        pod_subnets_per_zone: The subnets of each zone for pods, with custom networking.
+        pod_subnets_per_zone: The subnets of each zone for pods, with custom networking or if a tag keeps pods out of the nodes' own subnet.
         untagged: The same without tags, for nodes.
         fragmented: The same if every single address breaks a /28 of its own; None unless all groups have prefixes.
         fits: Whether the cluster fits into the given subnets.
@@ -337,7 +338,7 @@ class _Planner:
     def reach(self, subnets: tuple[ClusterSubnet, ...], by_zone: dict[str, list[Capacity]]) -> ClusterPlan:
         """Tell whether the subnets of each zone suffice, and for how many nodes they would."""
         if self._of_pods():
-            raise InvalidArgument("with custom networking, nodes and pods have subnets of their own; give the size of subnets instead")
+            raise InvalidArgument("nodes and pods have subnets of their own, as with custom networking; give the size of subnets instead")
         nodes = self._of_nodes()
         zones = [*by_zone.items()]
         limits = [self._limits(nodes, capacities, f"zone {zone}" if zone else "the subnets") for zone, capacities in zones]

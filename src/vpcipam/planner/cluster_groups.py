@@ -12,8 +12,9 @@ from vpcipam.address import AddressMode, Cidr
 from vpcipam.ec2.subnet_rules import IPV4_PREFIX_LENGTHS
 from vpcipam.errors import InvalidArgument
 from vpcipam.limits import InstanceLimits, MaxPodsBy, instance_limits
-from vpcipam.planner.node import PODS_LIMIT, NodePlan, plan
-from vpcipam.planner.subnet_packing import Capacity, Demand
+from vpcipam.planner.node import PODS_LIMIT, plan
+from vpcipam.planner.node_answers import NodePlan
+from vpcipam.planner.subnet_demands import Capacity, Demand
 from vpcipam.settings import Settings
 
 ADDRESSES_PER_LOAD_BALANCER = 8
@@ -40,6 +41,7 @@ class NodeGroup:
         settings: The settings of their aws-node container.
         max_pods: The kubelet's limit; None for what `max_pods_by` sets.
         max_pods_by: What sets the kubelet's limit; None for a managed node group.
+        own_subnet_excluded: The subnet of a node's first ENI gives no addresses to pods; see `vpcipam.plan`.
         name: What to call the group. Default: its instance type.
     """
 
@@ -50,6 +52,7 @@ class NodeGroup:
     settings: Settings = attrs.field(factory=Settings)
     max_pods: int | None = None
     max_pods_by: MaxPodsBy | str | None = None
+    own_subnet_excluded: bool = False
     name: str = attrs.field(default=attrs.Factory(lambda self: self.instance_type.instance_type, takes_self=True))
 
     def plan(self) -> NodePlan:
@@ -62,6 +65,7 @@ class NodeGroup:
             max_pods=self.max_pods,
             max_pods_by=self.max_pods_by,
             branch_pods=self.branch_pods,
+            own_subnet_excluded=self.own_subnet_excluded,
         )
 
 
@@ -173,7 +177,10 @@ def _round_up(share: Fraction) -> int:
 
 
 def node_demands(group: NodeGroup, answer: NodePlan) -> tuple[Demand, Demand | None]:
-    """Return what a node takes out of its own subnets, and with custom networking, out of the subnets of its pods."""
+    """Return what a node takes out of its own subnets, and out of the subnets of its pods if these are others.
+
+    They are with custom networking, and if tags exclude the node's own subnet.
+    """
     slot_size = answer.mode.addresses_per_slot if answer.mode is not AddressMode.IPV6 else 0
     slots = sum(eni.secondary_ips + eni.prefixes for eni in answer.enis) if slot_size else 0  # a /64 has a /80 for every IPv4 address
     singles = answer.subnet_ips - slots * slot_size
@@ -182,7 +189,7 @@ def node_demands(group: NodeGroup, answer: NodePlan) -> tuple[Demand, Demand | N
     eni_count = sum(not eni.trunk for eni in answer.enis)
     limit = group.settings.eni_limit(group.instance_type) - group.settings.takes_trunk(group.instance_type)
     one_card = not any(eni.network_card for eni in answer.enis)
-    return Demand(
+    whole = Demand(
         fixed=singles - (eni_count - 1),
         slots=slots,
         slot_size=max(1, slot_size),
@@ -190,7 +197,8 @@ def node_demands(group: NodeGroup, answer: NodePlan) -> tuple[Demand, Demand | N
         eni_count=eni_count,
         eni_limit=max(limit, eni_count),
         spreads=group.settings.enable_subnet_discovery and slots > 0 and one_card and limit > 1,
-    ), None
+    )
+    return whole.divided(0) if group.own_subnet_excluded and group.settings.enable_subnet_discovery else (whole, None)
 
 
 def last_that_holds(holds: Callable[[int], bool]) -> int:

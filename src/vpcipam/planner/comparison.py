@@ -8,7 +8,8 @@ import attrs
 from vpcipam.address import AddressMode
 from vpcipam.errors import InvalidArgument
 from vpcipam.limits import InstanceLimits, MaxPodsBy, instance_limits, sum_max_pods
-from vpcipam.planner.node import NodePlan, plan
+from vpcipam.planner.node import plan
+from vpcipam.planner.node_answers import NodePlan
 from vpcipam.settings import Settings
 
 

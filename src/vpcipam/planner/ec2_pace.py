@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 
 from vpcipam.ec2.throttle import Throttle
-from vpcipam.planner.node import NodePlan
+from vpcipam.planner.node_answers import NodePlan
 
 
 @attrs.frozen

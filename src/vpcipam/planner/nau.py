@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from vpcipam.address import AddressMode
-from vpcipam.planner.node import NodePlan
+from vpcipam.planner.node_answers import NodePlan
 
 NAU_QUOTA = 64_000
 """The Network Address Usage units of a VPC, by default; AWS raises it to 256,000 at most (Amazon VPC, "Network Address Usage")."""

@@ -5,11 +5,9 @@ the result is that of ipamd, with its reasons.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
-
-import attrs
+from typing import TYPE_CHECKING
 
 from vpcipam._arguments import require_integer
 from vpcipam._chance import Scatter
@@ -21,179 +19,18 @@ from vpcipam.errors import PoolExhausted
 from vpcipam.limits import HOST_NETWORK_PODS, InstanceLimits, MaxPodsBy, instance_limits
 from vpcipam.node import Node
 from vpcipam.node.calls import Calls
-from vpcipam.node.interfaces import DEFAULT_NETWORK_CARD
+from vpcipam.node.interfaces import DEFAULT_NETWORK_CARD, SUBNET_EXCLUDED, SUBNET_ROLE_TAG
 from vpcipam.node.resource_controller import add_branch, attach_trunk
+from vpcipam.planner.node_answers import Decision, EniPlan, NodePlan, Stage
 from vpcipam.sandbox import SandboxKey
 from vpcipam.settings import Settings
 from vpcipam.stats import EniStats
 
 if TYPE_CHECKING:
-    from vpcipam.ec2.api import NetworkInterface
+    from vpcipam.ec2.api import NetworkInterface, Subnet
 
 PODS_LIMIT = 100_000
 """The most pods in a plan, far above what a node can run."""
-
-
-@attrs.frozen
-class EniPlan:
-    """One ENI of the settled node. `secondary_ips` and `prefixes` are counts. The trunk has neither: it carries the branch ENIs."""
-
-    network_card: int
-    device_number: int
-    primary: bool
-    trunk: bool
-    secondary_ips: int
-    prefixes: int
-    assigned_ips: int
-
-
-@attrs.frozen
-class Decision:
-    """One action of the node and its circumstances.
-
-    Attributes:
-        pods: The number of pods that had an address at that time.
-        at_s: Seconds since the node's start.
-        action: What the node did, and why.
-    """
-
-    pods: int
-    at_s: float
-    action: Action
-
-
-@attrs.frozen
-class Stage:
-    """The settled node with a number of pods, and what it did since the previous stage."""
-
-    pods: int
-    eni_count: int
-    prefix_count: int
-    total_ips: int
-    assigned_ips: int
-    available_ips: int
-    subnet_ips: int
-    decisions: tuple[Decision, ...]
-
-
-@attrs.frozen
-class NodePlan:
-    """The steady state of a node. All figures are for one node; `cluster` multiplies them.
-
-    Attributes:
-        pods: The number of pods that need a VPC address, as given.
-        pods_assigned: How many of `pods` the node can run.
-        pods_waiting: How many of `pods` wait for an address.
-        max_pods: The kubelet's limit, the two host-network pods (aws-node, kube-proxy) included.
-        max_pods_by: What sets `max_pods`; None if it was given.
-        pod_limit: The most pods with a VPC address that the node could run with these settings.
-        limit_reason: What sets that limit.
-        waiting_reason: Why pods wait; None if no pod does.
-        branch_pods: The number of pods with security groups, as given. Each has a branch ENI instead of an address of the pool.
-        branch_pods_assigned: How many of `branch_pods` the node can run beside `pods_assigned`; all of them count towards `max_pods`.
-        branch_pods_waiting: How many of `branch_pods` wait for a branch ENI.
-        branch_waiting_reason: Why pods with security groups wait; None if none does.
-        total_ips: The addresses for pods; a prefix counts as 16 (in IPv6 mode as 2**48).
-        subnet_ips: The IPv4 addresses that the node takes from its subnets: `total_ips` (0 in IPv6 mode), and the primary IP of each ENI,
-            the trunk and the branch ENIs included.
-        ec2_calls: The number of the node's EC2 calls since its start, by action; not those of the VPC resource controller for the trunk.
-        settled: False if the node never settles but flaps between two sizes; the figures are those of the larger size.
-        timeline: The node after its start, after each pod that made it act, and at the end.
-    """
-
-    instance_type: str
-    mode: AddressMode
-    nodes: int
-    pods: int
-    pods_assigned: int
-    pods_waiting: int
-    max_pods: int
-    max_pods_by: MaxPodsBy | None
-    pod_limit: int
-    limit_reason: str
-    waiting_reason: str | None
-    branch_pods: int
-    branch_pods_assigned: int
-    branch_pods_waiting: int
-    branch_waiting_reason: str | None
-    enis: tuple[EniPlan, ...]
-    total_ips: int
-    assigned_ips: int
-    available_ips: int
-    prefix_count: int
-    free_prefix_count: int
-    subnet_ips: int
-    ec2_calls: Mapping[str, int]
-    settled: bool
-    timeline: tuple[Stage, ...]
-
-    @property
-    def eni_count(self) -> int:
-        """The number of ENIs."""
-        return len(self.enis)
-
-    @property
-    def decisions(self) -> tuple[Decision, ...]:
-        """Everything that the node did, in order."""
-        return tuple(decision for stage in self.timeline for decision in stage.decisions)
-
-    @property
-    def cluster(self) -> dict[str, Any]:
-        """The figures of all nodes together."""
-        sums = {name: self.nodes * getattr(self, name) for name in _SUMMED_NAMES}
-        return {"nodes": self.nodes, **sums, "ec2_calls": {action: self.nodes * count for action, count in self.ec2_calls.items()}}
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the plan as a JSON object, with `cluster` if there is more than one node."""
-        document = {name: getattr(self, name) for name in _DOCUMENT_NAMES} | {
-            "mode": self.mode.value,
-            "enis": [attrs.asdict(eni) for eni in self.enis],
-            "ec2_calls": dict(self.ec2_calls),
-            "decisions": [_decision_dict(decision) for decision in self.decisions],
-        }
-        return document | ({"cluster": self.cluster} if self.nodes > 1 else {})
-
-
-_SUMMED_NAMES = (
-    "pods",
-    "pods_assigned",
-    "pods_waiting",
-    "eni_count",
-    "total_ips",
-    "assigned_ips",
-    "available_ips",
-    "prefix_count",
-    "free_prefix_count",
-    "subnet_ips",
-    "branch_pods",
-    "branch_pods_assigned",
-    "branch_pods_waiting",
-)
-_DOCUMENT_NAMES = (
-    "instance_type",
-    "mode",
-    "pods",
-    "pods_assigned",
-    "pods_waiting",
-    "max_pods",
-    "max_pods_by",
-    "pod_limit",
-    "limit_reason",
-    "waiting_reason",
-    "branch_pods",
-    "branch_pods_assigned",
-    "branch_pods_waiting",
-    "branch_waiting_reason",
-    "settled",
-    "eni_count",
-    "enis",
-    "total_ips",
-    "assigned_ips",
-    "available_ips",
-    "prefix_count",
-    "free_prefix_count",
-    "subnet_ips",
-)
 
 
 def plan(
@@ -205,6 +42,7 @@ def plan(
     max_pods: int | None = None,
     max_pods_by: MaxPodsBy | str | None = None,
     branch_pods: int = 0,
+    own_subnet_excluded: bool = False,
 ) -> NodePlan:
     """Compute the steady state of a node.
 
@@ -216,6 +54,9 @@ def plan(
         max_pods: The kubelet's limit, 1 or more; None for what `max_pods_by` sets.
         max_pods_by: What sets the kubelet's limit; None for a managed node group. Give this or `max_pods`, not both.
         branch_pods: The number of pods with security groups (a SecurityGroupPolicy selects them), 0 or more. They come after `pods`.
+        own_subnet_excluded: The subnet in which the node is launched is tagged `kubernetes.io/role/cni=0`, and another one of its zone
+            `kubernetes.io/role/cni=1`. With subnet discovery, the primary ENI then gives no addresses to pods. Without it, the node
+            creates no further ENI.
 
     Raises:
         UnknownInstanceType: The table has no such type.
@@ -231,7 +72,13 @@ def plan(
     counts = (("pods", pods, 0), ("nodes", nodes, 1), ("max_pods", 1 if max_pods is None else max_pods, 1), ("branch_pods", branch_pods, 0))
     for name, number, minimum in counts:
         require_integer(name, number, minimum, PODS_LIMIT)
-    run = _Run(instance_limits(instance_type), Settings() if settings is None else settings, max_pods, max_pods_by)
+    run = _Run(
+        instance_limits(instance_type),
+        Settings() if settings is None else settings,
+        max_pods,
+        max_pods_by,
+        own_subnet_excluded=own_subnet_excluded,
+    )
     run.start()
     for _ in range(pods):
         if not run.add_pod():
@@ -245,10 +92,23 @@ def plan(
 class _Run:
     """One node and its history since its start."""
 
-    def __init__(self, limits: InstanceLimits, settings: Settings, max_pods: int | None, max_pods_by: MaxPodsBy | str | None) -> None:
+    def __init__(
+        self,
+        limits: InstanceLimits,
+        settings: Settings,
+        max_pods: int | None,
+        max_pods_by: MaxPodsBy | str | None,
+        *,
+        own_subnet_excluded: bool,
+    ) -> None:
         self._ec2 = Ec2Model()
         vpc = self._ec2.create_vpc("10.0.0.0/16", ipv6_cidr="2001:db8::/56")
-        subnet = self._ec2.create_subnet(vpc.vpc_id, "10.0.0.0/16", ipv6_cidr="2001:db8::/64")
+        if own_subnet_excluded:
+            subnet = self._subnet(vpc.vpc_id, "10.0.0.0/17", "2001:db8::/64", SUBNET_EXCLUDED)
+            self._subnet(vpc.vpc_id, "10.0.128.0/17", "2001:db8:0:1::/64", "1")
+        else:
+            subnet = self._subnet(vpc.vpc_id, "10.0.0.0/16", "2001:db8::/64", "")
+        self._takes_no_eni = own_subnet_excluded and not (settings.enable_subnet_discovery or settings.custom_network_cfg)
         instance = self._ec2.launch_instance(limits, subnet.subnet_id, now_ns=0)
         self._node = Node(
             limits,
@@ -268,6 +128,9 @@ class _Run:
         self._branch_pods = 0
         self._branch_waiting_reason: str | None = None
         self._stages: list[Stage] = []
+
+    def _subnet(self, vpc_id: str, cidr: str, ipv6_cidr: str, role: str) -> "Subnet":
+        return self._ec2.create_subnet(vpc_id, cidr, ipv6_cidr=ipv6_cidr, tags=((SUBNET_ROLE_TAG, role),))
 
     def start(self) -> None:
         node = self._node
@@ -341,7 +204,7 @@ class _Run:
         return None
 
     def _why_waiting(self) -> str:
-        pod_limit, limit_reason = _pod_limit(self._node, self._now_ns)
+        pod_limit, limit_reason = self._pod_limit()
         if self._pods >= pod_limit:
             return f"the node runs at most {counted(pod_limit, 'pod')} with a VPC address: {limit_reason}"
         settings = self._node.settings
@@ -407,9 +270,31 @@ class _Run:
         """Whether ipamd leaves the trunk alone, as it does with MANAGE_UNTAGGED_ENI off."""
         return self._trunk is not None and not self._node.datastores[DEFAULT_NETWORK_CARD].has_trunk
 
+    def _pod_limit(self) -> tuple[int, str]:
+        """Return the most pods with a VPC address, and what sets that limit."""
+        node, now_ns = self._node, self._now_ns
+        by_kubelet = max(0, node.max_pods - HOST_NETWORK_PODS)
+        kubelet = f"max pods {node.max_pods} − {HOST_NETWORK_PODS} host-network pods"
+        if node.mode is AddressMode.IPV6:
+            return by_kubelet, kubelet
+        cards = [datastore.network_card for datastore in node.datastores]
+        # ipamd takes the ENI limit of the default card for that of every card. EC2 doesn't.
+        views = [node.view(now_ns, card) for card in cards]
+        limits = [each.pod_eni_limit - (each.eni_room if self._takes_no_eni else 0) for each in views]
+        eni_count = sum(min(limit, node.limits.network_cards[card]) for limit, card in zip(limits, cards, strict=True))
+        view = views[0]
+        by_addresses = eni_count * view.slots_per_eni * view.unit
+        addresses = f"{counted(eni_count, 'ENI')} for pods" + (f" on {len(cards)} network cards" if len(cards) > 1 else "")
+        addresses += f" × {counted(view.slots_per_eni, 'slot')}"
+        addresses += f" × {view.unit}" if view.unit > 1 else ""
+        addresses += "; ENABLE_POD_ENI keeps 1 more for the trunk" if view.trunk_takes_eni else ""
+        addresses += ", beside the attached one, which is not managed" if view.trunk_takes_eni and view.unmanaged_eni_count else ""
+        addresses += "; the tag of its subnet allows no new ENI without subnet discovery" if self._takes_no_eni else ""
+        return (by_addresses, addresses) if by_addresses <= by_kubelet else (by_kubelet, kubelet)
+
     def result(self, pods: int, branch_pods: int, nodes: int) -> NodePlan:
         node, last = self._node, self._stages[-1]
-        pod_limit, limit_reason = _pod_limit(node, self._now_ns)
+        pod_limit, limit_reason = self._pod_limit()
         enis = [_eni_plan(card, eni, node.mode) for card, eni in self._enis()]
         if self._trunk_is_unmanaged:
             enis.append(
@@ -457,36 +342,3 @@ def _eni_plan(card: int, eni: EniStats, mode: AddressMode) -> EniPlan:
         prefixes=eni.slot_count if in_prefixes else 0,
         assigned_ips=eni.pod_count,
     )
-
-
-def _pod_limit(node: Node, now_ns: int) -> tuple[int, str]:
-    """Return the most pods with a VPC address, and what sets that limit."""
-    by_kubelet = max(0, node.max_pods - HOST_NETWORK_PODS)
-    kubelet = f"max pods {node.max_pods} − {HOST_NETWORK_PODS} host-network pods"
-    if node.mode is AddressMode.IPV6:
-        return by_kubelet, kubelet
-    cards = [datastore.network_card for datastore in node.datastores]
-    # ipamd takes the ENI limit of the default card for that of every card. EC2 doesn't.
-    eni_count = sum(min(node.view(now_ns, card).pod_eni_limit, node.limits.network_cards[card]) for card in cards)
-    view = node.view(now_ns)
-    by_addresses = eni_count * view.slots_per_eni * view.unit
-    addresses = f"{counted(eni_count, 'ENI')} for pods" + (f" on {len(cards)} network cards" if len(cards) > 1 else "")
-    addresses += f" × {counted(view.slots_per_eni, 'slot')}"
-    addresses += f" × {view.unit}" if view.unit > 1 else ""
-    addresses += "; ENABLE_POD_ENI keeps 1 more for the trunk" if view.trunk_takes_eni else ""
-    addresses += ", beside the attached one, which is not managed" if view.trunk_takes_eni and view.unmanaged_eni_count else ""
-    return (by_addresses, addresses) if by_addresses <= by_kubelet else (by_kubelet, kubelet)
-
-
-def _decision_dict(decision: Decision) -> dict[str, Any]:
-    action = decision.action
-    return {
-        "pods": decision.pods,
-        "at_s": decision.at_s,
-        "action": action.kind.value,
-        "network_card": action.network_card,
-        "eni_id": action.eni_id,
-        "cidrs": list(action.cidrs),
-        "reason": action.reason,
-        "error": action.error,
-    }

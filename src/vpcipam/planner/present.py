@@ -8,7 +8,7 @@ from vpcipam.address import IPV4_BITS, AddressMode, Cidr
 from vpcipam.ec2.subnet_rules import PREFIX_SIZE, reserved_addresses
 from vpcipam.limits import InstanceLimits, MaxPodsBy, core_cap
 from vpcipam.planner.cluster_groups import NodeGroup
-from vpcipam.planner.subnet_packing import Capacity
+from vpcipam.planner.subnet_demands import Capacity
 from vpcipam.settings import Settings, default_max_pods
 
 PREFIX_LENGTH = AddressMode.PREFIX.prefix_length
@@ -29,7 +29,9 @@ class PresentNode:
         max_pods: The kubelet's limit, as the node shows it; None for that of a new node.
         new_max_pods: The kubelet's max-pods on a new node of the group, if something sets a number; None for what `provisioner` sets.
         new_pods_per_core: The kubelet's podsPerCore on a new node of the group; 0 for no limit.
-        subnet_ids: The subnets that its ENIs can be in, its own first; empty if nobody knows.
+        subnet_ids: The subnet in which it was launched, and then the others that tags open to its further ENIs under subnet discovery;
+            empty if nobody knows.
+        own_subnet_excluded: The first of `subnet_ids` is tagged so that under subnet discovery it gives no addresses to pods.
         pod_subnet_ids: With custom networking, those of the ENIs for pods; empty if nobody knows.
         attached: The addresses that it has in subnets now; None if nobody knows.
     """
@@ -45,6 +47,7 @@ class PresentNode:
     new_max_pods: int | None = None
     new_pods_per_core: int = 0
     subnet_ids: tuple[str, ...] = ()
+    own_subnet_excluded: bool = False
     pod_subnet_ids: tuple[str, ...] = ()
     attached: int | None = None
 
@@ -69,6 +72,7 @@ class PresentNode:
             settings=self.settings,
             max_pods=max_pods,
             max_pods_by=self.provisioner if max_pods is None else None,
+            own_subnet_excluded=self.own_subnet_excluded,
         )
 
 

@@ -70,7 +70,7 @@ class PresentPool:
     Attributes:
         subnet_ids: The subnets; empty for nodes of which nobody knows the subnet.
         zone: Their zone.
-        for_pods: With custom networking, they are those of the ENIs for pods.
+        for_pods: They are those of ENIs for pods alone: with custom networking, or if a tag keeps pods out of the nodes' own subnet.
         nodes: The nodes that take addresses of them.
         pods: The pods of these nodes with a VPC address.
         addresses: The addresses that the nodes take.

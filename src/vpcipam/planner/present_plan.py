@@ -1,6 +1,5 @@
 """What the cluster that there is takes out of its subnets, today and after a change: need, headroom, what runs out first, migration."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,10 +12,10 @@ from vpcipam.limits import InstanceLimits
 from vpcipam.planner.cluster_groups import last_that_holds, node_demands
 from vpcipam.planner.ec2_pace import nodes_pace
 from vpcipam.planner.nau import nodes_nau
-from vpcipam.planner.node import NodePlan
-from vpcipam.planner.present import PREFIX_LENGTH, PresentCluster, PresentNode, PresentSubnet
-from vpcipam.planner.present_answers import PresentGroup, PresentPlan, PresentPool, SubnetRange
-from vpcipam.planner.subnet_packing import Capacity, Demand, exceeds, find_placement, fits_into
+from vpcipam.planner.node_answers import NodePlan
+from vpcipam.planner.present import PresentCluster, PresentNode, PresentSubnet
+from vpcipam.planner.present_answers import PresentGroup, PresentPlan, PresentPool
+from vpcipam.planner.present_room import NodePart, NodesInTurn, PoolRoom
 
 # --- the plan ------------------------------------------------------------------------------------------------------------
 
@@ -51,9 +50,35 @@ class _Planned:
     answer: NodePlan
     why_new: tuple[str, ...] = ()
 
+    def parts(self) -> Iterator[NodePart]:
+        """What it takes, by the subnets that can hold it.
+
+        ipamd fills the primary ENI first, and moves no address. So this one and its addresses are where the node was launched.
+        """
+        node = self.node
+        own, pods = node_demands(node.alone(), self.answer)
+        launched_in = node.subnet_ids[:1]
+        if pods is not None:
+            yield NodePart(own, launched_in)
+            yield NodePart(pods, node.pod_subnet_ids if node.settings.custom_network_cfg else node.subnet_ids[1:], for_pods=True)
+        elif self._discovers and own.slots and own.eni_limit > 1:
+            first, rest = own.divided(sum(eni.secondary_ips + eni.prefixes for eni in self.answer.enis if eni.primary))
+            yield NodePart(first, launched_in, whole=own, others=node.subnet_ids)
+            if rest is not None:
+                yield NodePart(rest, node.subnet_ids)
+        else:
+            yield NodePart(own, launched_in)
+
     @property
-    def demands(self) -> tuple[Demand, Demand | None]:
-        return node_demands(self.node.alone(), self.answer)
+    def _discovers(self) -> bool:
+        """Whether tags open other subnets to its further ENIs."""
+        settings = self.node.settings
+        return settings.enable_subnet_discovery and not settings.custom_network_cfg and len(self.node.subnet_ids) > 1
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the node that there is has all that it takes."""
+        return not self.why_new and self.node.attached is not None and self.node.attached >= self.answer.subnet_ips
 
 
 class _Planner:
@@ -95,11 +120,13 @@ class _Planner:
     # --- the change ------------------------------------------------------------------------------------------------------
 
     def _alike(self) -> list[list[PresentNode]]:
-        """The nodes by group, subnets and settings, and by type unless they all get another."""
+        """The nodes by group, subnets and settings, and by type and max-pods unless they all get another type."""
         found: dict[tuple[object, ...], list[PresentNode]] = {}
         for node in self._cluster.nodes:
-            own_type = node.instance_type if self._type is None else None
-            found.setdefault((node.group, frozenset(node.subnet_ids), node.settings, own_type), []).append(node)
+            own = (node.instance_type, node.max_pods) if self._type is None else ()
+            limit = node.provisioner, node.new_max_pods, node.new_pods_per_core
+            key = (node.group, node.subnet_ids, node.own_subnet_excluded, node.pod_subnet_ids, node.settings, limit, own)
+            found.setdefault(key, []).append(node)
         return [*found.values()]
 
     def _changed(self, nodes: list[PresentNode]) -> list[_Planned]:
@@ -133,7 +160,7 @@ class _Planner:
     def _spread_anew(self, old: list[PresentNode], changed: list[PresentNode], reasons: tuple[str, ...]) -> list[_Planned]:
         """Spread the pods evenly over as many nodes as have the same vCPUs and run them all."""
         pods, branch_pods = sum(each.pods for each in old), sum(each.branch_pods for each in old)
-        first = changed[0]
+        first = attrs.evolve(changed[0], max_pods=None) if reasons else changed[0]
         vcpus = sum(each.instance_type.vcpus for each in old)
         count = len(old) if self._type is None else ceil_div(vcpus, first.instance_type.vcpus)
         most = self._answer(attrs.evolve(first, pods=0, branch_pods=0)).pod_limit
@@ -177,43 +204,42 @@ class _Planner:
     # --- subnets ---------------------------------------------------------------------------------------------------------
 
     def _pools(self, planned: list[_Planned]) -> Iterator[PresentPool]:
-        shared = _joined(each.node.subnet_ids for each in planned)
-        sets = {each: number for number, each in enumerate(dict.fromkeys(frozenset(each.node.subnet_ids) for each in planned))}
-        for for_pods in (False, True):
-            members: dict[tuple[str, ...], list[tuple[_Planned, Demand]]] = {}
-            for each in planned:
-                own, pods = each.demands
-                if for_pods and pods is not None:
-                    members.setdefault(each.node.pod_subnet_ids, []).append((each, pods))
-                elif not for_pods:
-                    demand = attrs.evolve(own, pool=sets[frozenset(each.node.subnet_ids)])
-                    members.setdefault(shared.get(each.node.subnet_ids[:1], ()), []).append((each, demand))
-            for ids, nodes in members.items():
-                subnets = [self._cluster.subnets[each] for each in ids if each in self._cluster.subnets]
-                open_for = [sum(1 << number for each, number in sets.items() if subnet.subnet_id in each) for subnet in subnets]
-                yield self._pool(subnets, [-1] * len(subnets) if for_pods else open_for, nodes, for_pods=for_pods)
+        parts = [(place, part) for place, each in enumerate(planned) for part in each.parts()]
+        sets = {each: number for number, each in enumerate(dict.fromkeys(frozenset(ids) for _, part in parts for ids in part.sets))}
+        shared = _joined(part.subnet_ids if part.whole is None else part.others for _, part in parts)
+        members: dict[tuple[tuple[str, ...], bool], dict[int, list[NodePart]]] = {}
+        for place, part in sorted(parts, key=lambda each: each[1].for_pods):
+            ids = shared.get(part.subnet_ids[:1], ())
+            found = members.setdefault((ids, part.for_pods and not ids), {})  # nodes and pods with unknown subnets are told apart
+            found.setdefault(place, []).append(part.numbered(sets))
+        for (ids, _), own in members.items():
+            subnets = [self._cluster.subnets[each] for each in ids if each in self._cluster.subnets]
+            open_for = [sum(1 << number for each, number in sets.items() if subnet.subnet_id in each) for subnet in subnets]
+            yield self._pool(subnets, open_for, [(planned[place], found) for place, found in sorted(own.items())])
 
     def _pool(
-        self, subnets: Sequence[PresentSubnet], open_for: Sequence[int], members: list[tuple[_Planned, Demand]], *, for_pods: bool
+        self, subnets: Sequence[PresentSubnet], open_for: Sequence[int], members: list[tuple[_Planned, list[NodePart]]]
     ) -> PresentPool:
-        sequence = [demand for _, demand in members]
+        nodes = NodesInTurn(tuple(parts) for _, parts in members)
         held = [each.held_count for each in subnets]
         head: dict[str, Any] = {
             "subnet_ids": tuple(each.subnet_id for each in subnets),
             "zone": subnets[0].zone if subnets else "",
-            "for_pods": for_pods,
+            "for_pods": all(part.for_pods for _, parts in members for part in parts),
             "nodes": len(members),
             "pods": sum(each.node.pods for each, _ in members),
-            "addresses": sum(demand.addresses for demand in sequence),
-            "prefixes": sum(demand.prefixes for demand in sequence),
+            "addresses": sum(demand.addresses for demand in nodes.demands),
+            "prefixes": sum(demand.prefixes for demand in nodes.demands),
             "attached": sum(each for each in held if each is not None) if subnets and None not in held else None,
         }
         if not subnets:
             return PresentPool(**head)
-        room = _Room(subnets, open_for, for_prefixes=any(demand.prefixes for demand in sequence))
-        beside = _Room(subnets, open_for, for_prefixes=room.for_prefixes, beside_nodes=True)
-        new = [demand for each, demand in members if each.why_new]
-        most = last_that_holds(lambda count: room.holds(_in_turn(sequence, count)))
+        room = PoolRoom(subnets, open_for, for_prefixes=head["prefixes"] > 0)
+        beside = PoolRoom(subnets, open_for, for_prefixes=room.for_prefixes, beside_nodes=True)
+        new = [tuple(parts) for each, parts in members if each.why_new]
+        fits = all(each.is_settled for each, _ in members) or room.holds(nodes)
+        most = last_that_holds(lambda count: room.holds(nodes, count))
+        most = max(most, len(members)) if fits else most
         turns = [each.answer.pods_assigned for each, _ in members]
         return PresentPool(
             **head,
@@ -222,62 +248,16 @@ class _Planner:
             available_prefixes=sum(each.prefixes for each in room.capacities),
             free_prefixes=sum(each.capacity(for_prefixes=True, beside_nodes=True).prefixes for each in subnets),
             places_known=all(each.places_known for each in subnets),
-            fits=room.holds(_in_turn(sequence, len(sequence))),
-            fits_beside=beside.holds(_in_turn(new, len(new))) if new else None,
-            fits_one_by_one=all(beside.holds([(each, 1)]) for each in {*new}) if new else None,
+            fits=fits,
+            fits_beside=beside.holds(NodesInTurn(new)) if new else None,
+            fits_one_by_one=all(beside.holds(NodesInTurn([each])) for each in {*new}) if new else None,
             most_nodes=most,
             most_pods=_sum_in_turn(turns, most),
-            ranges=tuple(room.ranges(_in_turn(new, len(new)))) if new else (),
+            ranges=tuple(room.ranges(NodesInTurn(new))) if new else (),
         )
 
 
-class _Room:
-    """What some subnets can hold, each open for some pools of demands."""
-
-    def __init__(
-        self, subnets: Sequence[PresentSubnet], open_for: Sequence[int], *, for_prefixes: bool, beside_nodes: bool = False
-    ) -> None:
-        self._subnets = subnets
-        self.for_prefixes = for_prefixes
-        self.capacities: list[Capacity] = [
-            subnet.capacity(for_prefixes=for_prefixes, beside_nodes=beside_nodes)._replace(pools=pools)
-            for subnet, pools in zip(subnets, open_for, strict=True)
-        ]
-
-    def holds(self, demands: list[tuple[Demand, int]]) -> bool:
-        """Tell whether nodes fit. In one subnet there is nothing to choose."""
-        return fits_into(demands, self.capacities) if len(self._subnets) > 1 else not exceeds(demands, self.capacities)
-
-    def ranges(self, demands: list[tuple[Demand, int]]) -> Iterator[SubnetRange]:
-        """Say what to reserve for the prefixes of nodes in each subnet; nothing if they don't fit."""
-        if not self.for_prefixes:
-            return
-        parts = find_placement(demands, self.capacities) or ()
-        counts: Counter[int] = Counter()
-        for part in parts:
-            if demands[part.demand][0].slot_size > 1:
-                counts[part.subnet] += part.node_count * part.slots
-        for index, prefixes in sorted(counts.items()):
-            subnet = self._subnets[index]
-            found = subnet.range_for_prefixes(prefixes) if subnet.places_known else None
-            yield SubnetRange(
-                subnet_id=subnet.subnet_id,
-                prefixes=prefixes,
-                prefix_length=PREFIX_LENGTH - (prefixes - 1).bit_length() if found is None else found.prefix_length,
-                cidr=None if found is None else str(found),
-            )
-
-
 # --- small sums ----------------------------------------------------------------------------------------------------------
-
-
-def _in_turn(demands: Sequence[Demand], count: int) -> list[tuple[Demand, int]]:
-    """So many nodes: those that there are, and then further ones like them, in turn."""
-    rounds, rest = divmod(count, len(demands))
-    counts = Counter(demands[:rest])
-    if rounds:
-        counts.update({demand: rounds * each for demand, each in Counter(demands).items()})
-    return [*counts.items()]
 
 
 def _sum_in_turn(numbers: Sequence[int], count: int) -> int:
