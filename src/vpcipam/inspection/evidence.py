@@ -209,6 +209,7 @@ class PodObject:
     Attributes:
         addresses: its IPs, empty if it has none yet.
         phase: Pending, Running, Succeeded, Failed or Unknown; empty if the document doesn't show it.
+        wants_branch_eni: it has security groups of its own, so it asks for a branch ENI as a resource.
         deleting: somebody has deleted it. A finalizer can keep its object for long after that.
         stopped: it has containers, and all of them have ended.
     """
@@ -219,6 +220,7 @@ class PodObject:
     host_network: bool = False
     phase: str = ""
     branch_enis: tuple[BranchEni, ...] = ()
+    wants_branch_eni: bool = False
     deleting: bool = False
     stopped: bool = False
 

@@ -1,7 +1,7 @@
 """Why a pod has no address: each cause in a cluster of its own, by the files that a person has."""
 
 import pytest
-from clusters import Cluster, documents, event_object, evidence
+from clusters import FAILED, Cluster, documents, event_object, evidence
 
 from vpcipam.inspection import audit
 from vpcipam.inspection.finding import Severity
@@ -277,3 +277,85 @@ def test_addresses_of_excluded_enis_and_of_the_other_mode_are_no_use():
     assert "the node has 6 addresses, 6 of them held" in answer(made, made=changed).message
     third["AvailableIPv4Cidrs"]["10.0.1.98/32"] = {"IPAddresses": {}, "IsPrefix": False}
     assert "1 address is free now, 6 of 7 held" in answer(made, made=changed).message
+
+
+# --- pods with security groups of their own ----------------------------------------------------------------------------------
+
+
+def asking_for_a_branch_eni(**options):
+    """A node with room for pods and one for a trunk, on which the last pod has security groups."""
+    made = Cluster.make("m5.large", variables={"ENABLE_POD_ENI": "true"}, **options)
+    made.pod(made.nodes[0])
+    made.wait(5)
+    changed = documents(made)
+    pod = changed["pods"]["items"][-1]
+    pod["status"] = {"phase": "Pending"}
+    pod["spec"]["containers"] = [{"resources": {"limits": {"vpc.amazonaws.com/pod-eni": "1"}}}, {"resources": None}]
+    changed["events"]["items"].append(event_object("Pod default/web-1", "FailedCreatePodSandBox", FAILED, made.now_ns))
+    return made, changed
+
+
+def test_a_pod_that_waits_for_a_branch_eni_is_told_so_though_the_pool_has_addresses():
+    made, changed = asking_for_a_branch_eni()
+    found = answer(made, made=changed)
+    assert (found.rule, found.where) == ("no-address-no-branch-eni", "pod default/web-1")
+    assert found.message == "got no address: the node has no trunk ENI, so it has no branch ENIs either"
+    found = answer(made, made=changed, without=("network-interfaces", "instances"))
+    assert found.message == "got no address: the VPC resource controller has not given it a branch ENI yet"
+    assert "trunk-unused" not in {each.rule for each in audit(evidence(changed)).findings}
+
+
+@pytest.mark.parametrize("reason", ["BranchAllocationFailed", "BranchENIAnnotationFailed"])
+def test_the_error_of_the_resource_controller_is_shown(reason):
+    made, changed = asking_for_a_branch_eni()
+    error = f"failed to allocate branch ENI to pod: \n InsufficientFreeAddressesInSubnet {'x' * 300}"
+    changed["events"]["items"].insert(0, event_object("Pod default/web-1", reason, error, made.now_ns))
+    found = answer(made, made=changed)
+    assert found.message.startswith(
+        "got no address: the VPC resource controller gave it no branch ENI: failed to allocate branch ENI to pod: Insuff"
+    )
+    assert found.message.endswith("xxx…")
+    changed["events"]["items"].pop()
+    assert answer(made, made=changed, without=("pods", "enis.json", "ipam.json")).rule == "no-address-no-branch-eni"
+
+
+def test_a_pod_that_asks_for_a_branch_eni_in_vain_gets_an_address_of_the_pool():
+    made, changed = asking_for_a_branch_eni()
+    changed["daemonset"]["spec"]["template"]["spec"]["containers"][0]["env"] = []
+    assert answer(made, made=changed).rule == "no-address-passing"
+
+
+def test_a_pod_for_a_branch_eni_and_one_for_the_pool_have_a_finding_each():
+    made = waiting("m5.large", {"ENABLE_POD_ENI": "true"}, pods=2)
+    changed = documents(made)
+    pod = changed["pods"]["items"][-1]
+    pod["spec"]["containers"] = [{"resources": {"limits": {"vpc.amazonaws.com/pod-eni": "1"}}}]
+    found = {each.rule: each.where for each in answers(made, made=changed)}
+    assert found["no-address-no-branch-eni"] == f"pod default/{pod['metadata']['name']}"
+    assert pod["metadata"]["name"] not in found["no-address-trunk-reserve"]
+
+
+# --- aws-node that is not there ------------------------------------------------------------------------------------------------
+
+
+def test_a_node_without_a_plugin_that_is_set_up():
+    made = waiting()
+    changed = documents(made)
+    message = "network is not ready: container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady"
+    changed["events"]["items"] = [
+        event_object("Pod default/web-1", "Scheduled", f"Successfully assigned default/web-1 to {made.nodes[0].name}", None),
+        event_object("Pod default/web-1", "NetworkNotReady", message, made.now_ns),
+    ]
+    found = answer(made, made=changed, without=("enis.json", "ipam.json", "pods"))
+    assert (found.rule, found.message) == ("no-address-ipamd-down", "got no address: aws-node had not set up the CNI plugin")
+
+
+def test_an_ipamd_that_was_down_and_has_addresses_now():
+    made, changed = asking_for_a_branch_eni()
+    pod = changed["pods"]["items"][-1]
+    del pod["spec"]["containers"]
+    changed["events"]["items"][-1]["message"] = CONNECTION_REFUSED
+    found = answer(made, made=changed)
+    assert (found.rule, found.severity) == ("no-address-passing", Severity.NOTE)
+    assert found.message.startswith("got no address: ipamd did not answer the CNI plugin, but ")
+    assert "if it fails still, look at the aws-node pod" in found.suggestion

@@ -176,10 +176,16 @@ def _read_pod(collector: Collector, item: Item, path: str) -> None:
         host_network=flag_at(item, "spec", "hostNetwork") or False,
         phase=text_at(status, "phase"),
         branch_enis=tuple(_branch_enis(collector, item, path)),
+        wants_branch_eni=_wants_branch_eni(item),
         deleting=bool(text_at(item, "metadata", "deletionTimestamp")),
         stopped=_has_stopped(status),
     )
     collector.pods.append(collector.fact(pod, path))
+
+
+def _wants_branch_eni(item: Item) -> bool:
+    limits = (member(container, "resources", "limits") for _, container in _containers(item))
+    return any(isinstance(each, Mapping) and POD_ENI in each for each in limits)
 
 
 def _has_stopped(status: Item) -> bool:

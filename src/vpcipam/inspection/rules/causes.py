@@ -8,20 +8,27 @@ from vpcipam._units import counted, number, seconds_text
 from vpcipam.address import AddressMode
 from vpcipam.ec2.errors import ErrorCode
 from vpcipam.inspection.cluster import NodeCase
-from vpcipam.inspection.evidence import Source
+from vpcipam.inspection.evidence import EventObject, Fact, Source
 from vpcipam.inspection.pool_counts import PoolCounts, pool_counts
 from vpcipam.inspection.rules.advice import ALLOW_CALLS, RAISE_WARM_TARGET, RESERVE_PREFIXES, UNCORDON
 from vpcipam.inspection.rules.capacity import refusals_of
 from vpcipam.inspection.rules.ec2_errors import API_ERRORS
 from vpcipam.inspection.rules.rule import EC2_ENIS, INSTANCE, IPAMD_ENIS, SETTINGS, SURVEY
+from vpcipam.inspection.rules.texts import shortened
 from vpcipam.inspection.survey import NodeSurvey
 from vpcipam.settings import Settings
 
 _NO_PERMISSION = "MissingIAMPermissions"
+NETWORK_NOT_READY = "NetworkNotReady"
+"""The reason of the kubelet's events while the node has no CNI plugin that is set up."""
+BRANCH_ENI_FAILED = ("BranchAllocationFailed", "BranchENIAnnotationFailed")
+"""The reasons of the VPC resource controller's events about a pod that gets no branch ENI."""
 _IPAMD_SILENT = ("127.0.0.1:50051", "connection refused", "Error received from AddNetwork gRPC call")
+_NOT_SET_UP = "network is not ready"
 _GROWING = ("CreateNetworkInterface", "AttachNetworkInterface", "AssignPrivateIpAddresses", "AssignIpv6Addresses")
 _NO_PREFIX = frozenset({ErrorCode.INSUFFICIENT_CIDR_BLOCKS})
 _FULL = frozenset({ErrorCode.INSUFFICIENT_FREE_ADDRESSES})
+_LOOK_AT_AWS_NODE = "look at the aws-node pod of the node: kubectl -n kube-system get pods -o wide -l k8s-app=aws-node, then its logs"
 
 
 @attrs.frozen
@@ -49,26 +56,54 @@ def cause_of(node: NodeCase, messages: Iterable[str], failed_ns: int | None) -> 
     """
     settings = None if node.settings is None else node.settings.value
     pool = pool_counts(node, failed_ns)
+    down = _down(messages)
     if pool is None or not pool.free:
         denied = _denied(node)
         if denied is not None:
             return denied
-        if any(text in message for message in messages for text in _IPAMD_SILENT):
-            return Cause(
-                "ipamd-down",
-                "ipamd did not answer the CNI plugin",
-                "look at the aws-node pod of the node: kubectl -n kube-system get pods -o wide -l k8s-app=aws-node, then its logs",
-            )
+        if down:
+            return Cause("ipamd-down", down, _LOOK_AT_AWS_NODE)
     if pool is None:
         return _not_enough(node)
     if pool.free:
+        free = f"{counted(pool.free, 'address is', 'addresses are')} free now, {number(pool.held)} of {number(pool.total)} held"
+        look = _LOOK_AT_AWS_NODE if down else "look at the CNI plugin's log (/var/log/aws-routed-eni/plugin.log)"
         return Cause(
             "passing",
-            f"{counted(pool.free, 'address is', 'addresses are')} free now, {number(pool.held)} of {number(pool.total)} held",
-            "wait: the kubelet tries again; look at the CNI plugin's log (/var/log/aws-routed-eni/plugin.log) if it fails still",
+            f"{down}, but {free}" if down else free,
+            f"wait: the kubelet tries again; if it fails still, {look}",
             _files(node),
         )
     return _empty(node, pool, settings, node.survey)
+
+
+def branch_cause_of(node: NodeCase, events: Iterable[Fact[EventObject]]) -> Cause:
+    """Tell why pods with security groups of their own got no address.
+
+    Args:
+        node: the node.
+        events: those about these pods.
+    """
+    told = next((event for event in events if event.value.reason in BRANCH_ENI_FAILED), None)
+    if told is not None:
+        message = f"the VPC resource controller gave it no branch ENI: {shortened(told.value.message)}"
+        return Cause("no-branch-eni", message, "mend what this error names; the controller then tries again", (told.source,))
+    types = {fact.value.interface_type for fact in node.network_interfaces}
+    if node.shows_all_enis and "trunk" not in types:
+        suggestion = (
+            "check that the type takes a trunk, that an ENI is left for it, and that the cluster's role has AmazonEKSVPCResourceController"
+        )
+        return Cause("no-branch-eni", "the node has no trunk ENI, so it has no branch ENIs either", suggestion, node.sources)
+    message = "the VPC resource controller has not given it a branch ENI yet"
+    return Cause("no-branch-eni", message, "look at the events of the pod and at the CNINode of the node, which the controller fills")
+
+
+def _down(messages: Iterable[str]) -> str:
+    """Tell how ipamd failed to answer at all, by the events of pods; empty if it did answer."""
+    texts = [*messages]
+    if any(text in message for message in texts for text in _IPAMD_SILENT):
+        return "ipamd did not answer the CNI plugin"
+    return "aws-node had not set up the CNI plugin" if any(_NOT_SET_UP in message for message in texts) else ""
 
 
 def _empty(node: NodeCase, pool: PoolCounts, settings: Settings | None, surveyed: NodeSurvey | None) -> Cause:

@@ -1,18 +1,19 @@
 """Which pods have no address, and why: one cause for all of a node."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import attrs
 
 from vpcipam.inspection.cluster import NodeCase
-from vpcipam.inspection.evidence import EventObject, Fact, Source
+from vpcipam.inspection.evidence import EventObject, Fact, PodObject
 from vpcipam.inspection.finding import Finding, Severity
 from vpcipam.inspection.log.line import time_ns
-from vpcipam.inspection.rules.causes import cause_of
+from vpcipam.inspection.rules.causes import BRANCH_ENI_FAILED, NETWORK_NOT_READY, Cause, branch_cause_of, cause_of
 from vpcipam.inspection.rules.rule import INSPECTING, PODS_OR_EVENTS, Rule, RuleEntry
 from vpcipam.inspection.rules.texts import some
 
 _SANDBOX_FAILED = "FailedCreatePodSandBox"
+_ABOUT_BRANCH_ENIS = (*BRANCH_ENI_FAILED, "SecurityGroupRequested")
 _OF_THE_PLUGIN = ("aws-cni", "failed to assign an IP address")
 _PAGE = f"{INSPECTING}#why-a-pod-has-no-address"
 _NO_ADDRESS = "The pod can't start before it has an address."
@@ -56,6 +57,12 @@ _ENTRIES = (
         _PAGE,
     ),
     RuleEntry(
+        "no-address-no-branch-eni",
+        "a pod with security groups of its own got no address: it has no branch ENI",
+        "The pod can't start before the VPC resource controller gives it one.",
+        _PAGE,
+    ),
+    RuleEntry(
         "no-address-cordoned",
         "a pod got no address: the node is cordoned, so ipamd doesn't grow it",
         "A DaemonSet's pods are bound to a cordoned node too, and wait there.",
@@ -86,60 +93,83 @@ _WITHOUT_EVENT = ("all-held", "subnet-full", "no-prefix", "trunk-reserve", "cord
 
 @attrs.frozen
 class _Waiting:
-    """The pods of a node that have no address.
+    """Pods of a node that have no address, by their names with their kind.
 
     Attributes:
-        failures: the events that say so; empty if there are only pod objects.
-        time_ns: when the last one failed; None if no event tells.
+        failures: the last event of each that says so; empty if there are only pod objects.
+        objects: those that have an object.
     """
 
-    pods: tuple[str, ...]
+    names: tuple[str, ...]
     failures: tuple[Fact[EventObject], ...]
-    sources: tuple[Source, ...]
-    time_ns: int | None
+    objects: tuple[Fact[PodObject], ...]
+
+    @property
+    def last_ns(self) -> int | None:
+        """When the last one failed; None if no event tells."""
+        times = (time_ns(event.value.last_seen) for event in self.failures)
+        return max((each for each in times if each is not None), default=None)
+
+    def finding(self, node: NodeCase, cause: Cause) -> Finding:
+        pods = tuple(name.removeprefix("Pod ") for name in self.names)
+        entry = _BY_CAUSE[cause.name]
+        where = f"pod{'' if len(pods) == 1 else 's'} {some(pods)}"
+        first = self.failures[0].source if self.failures else self.objects[0].source
+        sources = tuple(dict.fromkeys((first, *cause.sources)))
+        return Finding(entry.rule, entry.severity, where, f"got no address: {cause.message}", cause.suggestion, node.name, sources)
 
 
 def check_no_address(node: NodeCase) -> Iterator[Finding]:
-    """A pod that is bound to a node gets an address (docs/ipamd.md, "Assign and unassign", "Growing the pool", "Cooldown")."""
-    waiting = _waiting(node)
-    if waiting is None:
-        return
-    cause = cause_of(node, [event.value.message for event in waiting.failures], waiting.time_ns)
-    if not waiting.failures and cause.name not in _WITHOUT_EVENT:
-        return
-    entry = _BY_CAUSE[cause.name]
-    where = f"pod{'' if len(waiting.pods) == 1 else 's'} {some(waiting.pods)}"
-    sources = tuple(dict.fromkeys((*waiting.sources, *cause.sources)))
-    yield Finding(entry.rule, entry.severity, where, f"got no address: {cause.message}", cause.suggestion, node.name, sources)
+    """A pod that is bound to a node gets an address (docs/ipamd.md, "Assign and unassign", "Growing the pool", "Cooldown").
 
-
-def _waiting(node: NodeCase) -> _Waiting | None:
-    """Find the pods that have no address now; None if there is none.
-
-    Without pod objects, these are the pods of events whom ipamd has given none.
+    One with security groups of its own gets that of a branch ENI (docs/ipamd.md, "Trunk and branch ENIs").
     """
+    waiting = _waiting(node)
+    branch = set(_without_branch_eni(node, waiting))
+    for_branch, for_pool = _part(waiting, branch), _part(waiting, {*waiting.names} - branch)
+    if for_branch.failures:
+        yield for_branch.finding(node, branch_cause_of(node, [each for each in node.events if each.value.about in for_branch.names]))
+    if for_pool.names:
+        cause = cause_of(node, [event.value.message for event in for_pool.failures], for_pool.last_ns)
+        if for_pool.failures or cause.name in _WITHOUT_EVENT:
+            yield for_pool.finding(node, cause)
+
+
+def _waiting(node: NodeCase) -> _Waiting:
+    """Find the pods that have no address now. Without pod objects, these are the pods of events whom ipamd has given none."""
     served = {f"Pod {held.pod}" for held in node.held}
-    objects = {f"Pod {fact.value.pod}": fact for fact in node.pods}
+    lacking = {f"Pod {fact.value.pod}": fact for fact in node.pods if _lacks_address(fact.value)}
     failures: dict[str, Fact[EventObject]] = {}
     for event in node.events:
-        if event.value.reason == _SANDBOX_FAILED and any(text in event.value.message for text in _OF_THE_PLUGIN):
-            failures[event.value.about] = event
-    lacking = {
-        name: fact
-        for name, fact in objects.items()
-        if not (fact.value.addresses or fact.value.host_network or fact.value.branch_enis or fact.value.has_ended or fact.value.deleting)
-    }
-    failed = {name: event for name, event in failures.items() if name in lacking or ("pods" not in node.kinds and name not in served)}
-    names = [*failed, *(name for name in lacking if name not in failed)]
-    if not names:
-        return None
-    times = [each for each in (time_ns(event.value.last_seen) for event in failed.values()) if each is not None]
-    first = next(iter(failed.values()), None) or next(iter(lacking.values()))
+        name = event.value.about
+        if _is_failure(event.value) and (name in lacking or ("pods" not in node.kinds and name not in served)):
+            failures[name] = event
+    names = (*failures, *(name for name in lacking if name not in failures))
+    return _Waiting(names, tuple(failures.values()), tuple(lacking.values()))
+
+
+def _lacks_address(pod: PodObject) -> bool:
+    return not (pod.addresses or pod.host_network or pod.branch_enis or pod.has_ended or pod.deleting)
+
+
+def _is_failure(event: EventObject) -> bool:
+    of_plugin = event.reason == _SANDBOX_FAILED and any(text in event.message for text in _OF_THE_PLUGIN)
+    return of_plugin or event.reason in (NETWORK_NOT_READY, *BRANCH_ENI_FAILED)
+
+
+def _without_branch_eni(node: NodeCase, waiting: _Waiting) -> Iterator[str]:
+    """Yield the pods that wait for a branch ENI. ipamd asks for none where ENABLE_POD_ENI is off."""
+    if node.settings is not None and not node.settings.value.enable_pod_eni:
+        return
+    yield from (f"Pod {fact.value.pod}" for fact in waiting.objects if fact.value.wants_branch_eni)
+    yield from (event.value.about for event in node.events if event.value.reason in _ABOUT_BRANCH_ENIS)
+
+
+def _part(waiting: _Waiting, names: Collection[str]) -> _Waiting:
     return _Waiting(
-        pods=tuple(name.removeprefix("Pod ") for name in names),
-        failures=tuple(failed.values()),
-        sources=(first.source,),
-        time_ns=max(times, default=None),
+        tuple(each for each in waiting.names if each in names),
+        tuple(each for each in waiting.failures if each.value.about in names),
+        tuple(each for each in waiting.objects if f"Pod {each.value.pod}" in names),
     )
 
 

@@ -9,6 +9,7 @@ from vpcipam.inspection.survey import CardSurvey
 LOOK_AT_TYPES = "the limits may be outdated: look at `aws ec2 describe-instance-types`"
 _BITS = {4: IPV4_BITS, 6: IPV6_BITS}
 _MOST_SHOWN = 3
+_LONGEST_MESSAGE = 300
 _S_PER_DAY = 86_400
 
 
@@ -27,6 +28,12 @@ def some(texts: Iterable[str]) -> str:
     shown = list(texts)
     more = len(shown) - _MOST_SHOWN
     return ", ".join(shown[:_MOST_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def shortened(message: str) -> str:
+    """Write the message of another program in one line of at most 300 characters."""
+    line = " ".join(message.split())
+    return line if len(line) <= _LONGEST_MESSAGE else f"{line[:_LONGEST_MESSAGE]}…"
 
 
 def age(duration_ns: int) -> str:

@@ -18,7 +18,7 @@ def check_unused(case: ClusterCase) -> Iterator[Finding]:
     """
     pods = case.evidence.pods
     nodes = [node for node in case.nodes if _keeps(node)]
-    if not nodes or any(fact.value.branch_enis for fact in pods):
+    if not nodes or any(fact.value.branch_enis or fact.value.wants_branch_eni for fact in pods):
         return
     lost = sum(
         0 if node.limits is None or node.mode is None else node.limits.slots_per_eni * node.mode.addresses_per_slot for node in nodes

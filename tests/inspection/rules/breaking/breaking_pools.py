@@ -172,14 +172,14 @@ def _(world):
     return True
 
 
-def _fail(world, here, message=None):
+def _fail(world, here, message=None, reason="FailedCreatePodSandBox"):
     """A pod has no address in Kubernetes though ipamd has one for it; an event tells of it."""
     pod = here.pods[next(iter(here.pods))]
     for each in world.made["pods"]["items"]:
         if each["metadata"]["name"] == pod.name:
             each["status"] = {"phase": "Pending"}
     if message:
-        world.made["events"]["items"].append(event_object(f"Pod {pod}", "FailedCreatePodSandBox", message, world.cluster.now_ns))
+        world.made["events"]["items"].append(event_object(f"Pod {pod}", reason, message, world.cluster.now_ns))
     else:
         here.failed_ns[pod] = world.cluster.now_ns
         world.made["events"] = documents(world.cluster)["events"]
@@ -193,6 +193,33 @@ def _(world):
         return False
     world.drop("enis.json")
     _fail(world, here, _CONNECTION_REFUSED)
+    return True
+
+
+@mutation("no-address-ipamd-down")
+def _(world):
+    """aws-node has not set up the CNI plugin."""
+    here = world.node(lambda here: here.pods)
+    if here is None or any(each.waiting for each in world.cluster.nodes):
+        return False
+    world.drop("enis.json")
+    _fail(world, here, "network is not ready: container runtime network not ready: NetworkReady=false", "NetworkNotReady")
+    return True
+
+
+@mutation("no-address-no-branch-eni", "trunk-expected", "trunk-unused", "max-pods-above-addresses")
+def _(world):
+    """The VPC resource controller has no branch ENI for a pod."""
+    here = _begin(world, world.chance.choice(("m5.large", "c5.xlarge")), {"ENABLE_POD_ENI": "true"})
+    world.cluster.pod(here)
+    world.live_on()
+    if world.chance.choice((True, False)):
+        _fail(world, here, "failed to allocate branch ENI to pod: no room", "BranchAllocationFailed")
+    else:
+        _fail(world, here)
+    for each in world.made["pods"]["items"]:
+        if each["status"] == {"phase": "Pending"}:
+            each["spec"]["containers"] = [{"resources": {"limits": {"vpc.amazonaws.com/pod-eni": "1"}}}]
     return True
 
 
