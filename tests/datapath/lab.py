@@ -66,7 +66,9 @@ class Namespace:
 
     def close(self):
         """Give the namespace back; the kernel removes it once nothing else has it open."""
-        os.close(self.fd)
+        if self.fd >= 0:
+            os.close(self.fd)
+        self.fd = -1
 
     def call(self, function, *args, **keywords):
         """Call a function inside the namespace. A socket that it makes stays there."""

@@ -172,6 +172,16 @@ def test_a_replacement_changes_what_is_there_and_a_failure_changes_it_back(apply
         assert now() in expected([step(second, Mode.REPLACE)], before=[before])
 
 
+def test_only_what_differs_is_set(apply, read, monkeypatch):
+    from vpcipam.datapath import netlink  # noqa: PLC0415 - it needs pyroute2
+
+    created = []
+    monkeypatch.setattr(netlink, "create", lambda _, value, **__: created.append(value))
+    (mac,) = {each.mac for each in read() if isinstance(each, Link) and each.name == "blue"}
+    apply(step(Link(name="blue", mac=mac, mtu=1400, up=True), Mode.REPLACE), step(Link(name="blue", mac=mac), Mode.REPLACE))
+    assert created == [Link(name="blue", mtu=1400)]
+
+
 def test_a_veth_joins_two_namespaces_and_a_failure_removes_it(apply, read, host, pod):
     state = host.state()
     made = step(HOST_VETH, namespace="pod")
@@ -303,6 +313,13 @@ def test_a_rule_that_iptables_refuses_is_named(apply, host):
     with pytest.raises(DatapathError, match=r"iptables: .*unknown option.*--nonsense") as caught:
         apply(step(CHAIN), step(XtablesRule(table="nat", chain="POSTROUTING", rule="--nonsense")))
     assert (caught.value.errno, host.state()) == (errno.EINVAL, state)
+
+
+def test_a_jump_to_a_chain_that_is_not_there_is_not_there_either(apply):
+    jump = XtablesRule(table="nat", chain="POSTROUTING", rule="-j OURS")
+    assert apply(step(jump, Mode.ABSENT)) == ()
+    with pytest.raises(DatapathError, match="OURS"):
+        apply(step(jump))
 
 
 def test_a_chain_in_use_is_not_deleted(apply, read):

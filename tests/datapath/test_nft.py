@@ -124,3 +124,11 @@ def test_a_table_is_replaced_in_one_transaction():
         "  }",
         "}",
     ]
+
+
+def test_a_chain_comes_after_those_that_it_jumps_to():
+    rules = {"a": ("counter jump c",), "b": ("goto d", "jump elsewhere"), "c": ("goto d",), "d": ()}
+    table = NftTable(name="t", chains=tuple(NftChain(name=name, rules=each) for name, each in rules.items()))
+    text = "".join(rules_text(table))
+    assert text.index("chain d") < text.index("chain c") < text.index("chain a")
+    assert text.index("chain d") < text.index("chain b")

@@ -174,6 +174,8 @@ class _Kernel:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
         if any(matches(value, each) if isinstance(value, Link) else value == each for each in before):
             return []
+        if before and isinstance(value, Link):
+            value = _differing(value, before[0])
         self._make(where, value, replace=True)
         return [_undoing(each, Mode.REPLACE, where) for each in before] or [_undoing(value, Mode.ABSENT, where)]
 
@@ -226,6 +228,12 @@ class _Kernel:
             raise DatapathError("a kernel setting can be changed, but not deleted")
         else:
             netlink.delete(socket, value)
+
+
+def _differing(link: Link, before: Readable) -> Link:
+    """Leave out what is so already: the driver of an ENI refuses to set its MAC, even to the same one."""
+    names = ("mac", "mtu", "up")
+    return attrs.evolve(link, **{name: None for name in names if getattr(link, name) == getattr(before, name)})
 
 
 def _undoing(value: Readable, mode: Mode, namespace: Namespace) -> Step:

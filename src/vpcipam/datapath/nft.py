@@ -1,7 +1,9 @@
 """Rules of nftables as text: those that the datapath has, and the parser of what `nft -j list ruleset` prints."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
+from graphlib import TopologicalSorter
 from typing import Any
 
 from vpcipam.datapath.values import NftChain, NftTable
@@ -125,12 +127,17 @@ def _selector(operand: Any) -> str:  # noqa: ANN401  # any JSON value
     return ""
 
 
+_JUMP = re.compile(r"\b(?:jump|goto) (\S+)")
+
+
 def rules_text(table: NftTable) -> Iterator[str]:
-    """Write the lines of an `nft -f` file that replaces a table in one transaction."""
+    """Write the lines of an `nft -f` file that replaces a table in one transaction. nft takes a jump only to a chain that it has read."""
     yield f"table {table.family} {table.name}"
     yield f"delete table {table.family} {table.name}"
     yield f"table {table.family} {table.name} {{"
-    for chain in table.chains:
+    chains = {chain.name: chain for chain in table.chains}
+    jumps = {name: sorted({*_JUMP.findall(" ".join(chain.rules))} & {*chains}) for name, chain in chains.items()}
+    for chain in map(chains.__getitem__, TopologicalSorter(jumps).static_order()):
         yield f"  chain {chain.name} {{"
         if chain.type is not None:
             yield f"    type {chain.type} hook {chain.hook} priority {chain.priority}; policy {chain.policy};"

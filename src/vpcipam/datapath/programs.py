@@ -15,6 +15,8 @@ Filtered = XtablesChain | XtablesRule | NftTable
 
 _XTABLES = {4: "iptables", 6: "ip6tables"}
 _ABSENT = 1  # what `iptables -C` returns for a rule that is not there
+_NO_TARGET = ("does not exist", "Couldn't load target")
+"""What it says if the chain that the rule jumps to is not there, so that the rule can't be either."""
 _ERRNOS = {
     "Operation not permitted": errno.EPERM,
     "Permission denied": errno.EPERM,
@@ -51,7 +53,12 @@ def matching(value: Filtered) -> list[Filtered]:
     """
     match value:
         case XtablesRule():
-            there = _run(*_rule("-C", value), accept=(0, _ABSENT)).returncode == 0
+            try:
+                there = _run(*_rule("-C", value), accept=(0, _ABSENT)).returncode == 0
+            except OSError as error:
+                if not any(words in str(error) for words in _NO_TARGET):
+                    raise
+                return []
             return [value] if there else []
         case XtablesChain():
             saved = _saved(value.family, value.table)
