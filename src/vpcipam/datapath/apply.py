@@ -14,7 +14,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import attrs
 
@@ -232,8 +232,8 @@ class _Kernel:
 
 def _differing(link: Link, before: Readable) -> Link:
     """Leave out what is so already: the driver of an ENI refuses to set its MAC, even to the same one."""
-    names = ("mac", "mtu", "up")
-    return attrs.evolve(link, **{name: None for name in names if getattr(link, name) == getattr(before, name)})
+    same: dict[str, Any] = {name: None for name in ("mac", "mtu", "up") if getattr(link, name) == getattr(before, name)}
+    return attrs.evolve(link, **same)
 
 
 def _undoing(value: Readable, mode: Mode, namespace: Namespace) -> Step:
