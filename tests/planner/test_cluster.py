@@ -274,6 +274,8 @@ def test_what_else_is_there_takes_from_what_given_subnets_have():
         (["a=/24", "/24"], {}, "zone of all or of none"),
         (["=/24"], {}, "no zone before the ="),
         (["a=/24"], {"zones": 2}, "in 1 zone, not in 2"),
+        (["a=10.0.1.0/24", "b=10.0.0.0/24", "c=10.0.1.0/24"], {}, "10.0.1.0/24 and 10.0.1.0/24 overlap"),
+        (["10.0.0.0/16", "10.0.8.0/24"], {}, "10.0.0.0/16 and 10.0.8.0/24 overlap"),
     ],
 )
 def test_wrong_subnets_are_refused(subnets, options, message):

@@ -237,6 +237,23 @@ def test_given_subnets_of_several_sizes_are_filled():
     assert fits_into([], [])
 
 
+def test_single_addresses_fill_what_prefixes_leave():
+    """A /26 has two /28s, and 27 addresses beside them: room for two nodes of 12 addresses and the ENIs of the others."""
+    prefixes = attrs.evolve(NODE, eni_limit=3)
+    assert count_subnets([(prefixes, 18), (Demand(fixed=12), 16)], capacity(26)) == SubnetCount(27, 27)
+    assert fits_into([(prefixes, 18), (Demand(fixed=12), 16)], [capacity(26)] * 27)
+
+
+def test_so_many_subnets_are_counted_as_given_ones_suffice():
+    """Several groups, load balancers and endpoints, in which divided nodes go elsewhere if a subnet can be added than if none can."""
+    divided = Demand(fixed=1, slots=1, slot_size=16, slots_per_eni=14, eni_limit=4, spreads=True)
+    whole = [(Demand(fixed=60), 66), (Demand(fixed=18), 23), (Demand(fixed=8), 2), (Demand(fixed=1), 29)]
+    found = count_subnets([(divided, 34), *whole], capacity(25))
+    assert found == SubnetCount(42, 41)
+    assert fits_into([(divided, 34), *whole], [capacity(25)] * 42)
+    assert not fits_into([(divided, 34), *whole], [capacity(25)] * 41)
+
+
 def test_a_node_that_is_larger_than_a_subnet_can_still_be_divided():
     node = Demand(fixed=1, slots=20, slots_per_eni=10, eni_count=2, eni_limit=3, spreads=True)
     assert count_subnets([(node, 1)], capacity(28)) == SubnetCount(2, 2)

@@ -1,13 +1,14 @@
 """A cluster of node groups: the subnets that it needs, or how far given ones reach."""
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import attrs
 
 from vpcipam._arguments import require_integer, require_type
 from vpcipam._units import ceil_div, counted
-from vpcipam.address import AddressMode
+from vpcipam.address import AddressMode, Cidr
 from vpcipam.errors import InvalidArgument
 from vpcipam.planner.cluster_groups import (
     MOST_ZONES,
@@ -248,7 +249,8 @@ def plan_cluster(
         reserve: What else there must be room for; None for nothing.
 
     Raises:
-        InvalidArgument: A number is out of its bounds, a subnet is no subnet of EC2, or a node takes more than a subnet of the size has.
+        InvalidArgument: A number is out of its bounds, a subnet is no subnet of EC2, subnets overlap, or a node takes more than a subnet of
+            the size has.
         SettingsError: ipamd would refuse to start with the settings of a group.
 
     >>> answer = plan_cluster([NodeGroup(instance_type="m5.xlarge", nodes=120, pods=25)], "/24")
@@ -268,9 +270,18 @@ def plan_cluster(
         by_zone.setdefault(subnet.zone, []).append(subnet.capacity)
     if not given or ("" in by_zone and len(by_zone) > 1):
         raise InvalidArgument("give one or more subnets, and the zone of all or of none: a=10.0.0.0/24, b=10.0.1.0/24")
+    _refuse_overlaps(given)
     if zones not in {None, len(by_zone)}:
         raise InvalidArgument(f"the subnets are in {counted(len(by_zone), 'zone')}, not in {zones}; leave the number of zones out")
     return _Planner(asked, len(by_zone), reserve or Reserve()).reach(given, by_zone)
+
+
+def _refuse_overlaps(subnets: Sequence[ClusterSubnet]) -> None:
+    """Refuse subnets that share addresses, which would count twice. Mere sizes are as many subnets."""
+    placed = sorted((Cidr.parse(each.cidr) for each in subnets if not each.cidr.startswith("/")), key=lambda each: (each.first, each.last))
+    for one, other in pairwise(placed):
+        if one.overlaps(other):
+            raise InvalidArgument(f"the subnets {one} and {other} overlap, and no VPC has both; give each once")
 
 
 class _Planner:

@@ -6,7 +6,7 @@ disagree.
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice, permutations
 from typing import NamedTuple
 
@@ -55,8 +55,21 @@ class _Rest:
     needs_first: bool  # whether its first ENI, with the fixed addresses, is still to place
 
 
+_Rank = Callable[[Demand], tuple[float, ...]]
+_ORDERS: tuple[_Rank, ...] = (
+    lambda demand: (demand.spreads, -demand.addresses),  # what can be divided fills the gaps
+    lambda demand: (not demand.prefixes, demand.spreads, -demand.addresses),  # single addresses fill the gaps
+    lambda demand: (-demand.addresses,),
+)
+"""Orders in which to place the nodes of a pool, the largest first among equals. None of them is the best in every case."""
+
+
 def place(
-    demands: Demands, subnets: Sequence[Capacity], fresh: Capacity | None = None, pools: Sequence[int] = (0,)
+    demands: Demands,
+    subnets: Sequence[Capacity],
+    fresh: Capacity | None = None,
+    pools: Sequence[int] = (0,),
+    order: _Rank = _ORDERS[0],
 ) -> tuple[Part, ...] | None:
     """Find a place for every address.
 
@@ -65,6 +78,7 @@ def place(
         subnets: The subnets that there are.
         fresh: What a further subnet holds; as many are added as are needed. None to add none.
         pools: The order in which to place the nodes of the pools.
+        order: The order in which to place the nodes of a pool.
 
     Returns:
         The parts; None if this procedure finds no place for all. It can miss one: see `search_placement`.
@@ -75,10 +89,8 @@ def place(
     last = [max((rank for rank, pool in enumerate(pools) if each.pools >> pool & 1), default=0) for each in subnets]
     places = sorted(range(len(subnets)), key=last.__getitem__)
     filler = _Filler([subnets[index] for index in places], fresh)
-    # Of a pool, what can't be divided comes first, the largest first; what can fills the gaps.
-    ranks = [(pools.index(demand.pool), demand.spreads, -demand.addresses) for demand, _ in demands]
-    order = sorted(range(len(demands)), key=ranks.__getitem__)
-    for index in order:
+    ranks = [(pools.index(demand.pool), *order(demand)) for demand, _ in demands]
+    for index in sorted(range(len(demands)), key=ranks.__getitem__):
         demand, count = demands[index]
         if not (filler.spread(index, demand, count) if demand.spreads else filler.keep_whole(index, demand, count)):
             return None
@@ -351,12 +363,14 @@ class SubnetCount:
 
 def count_subnets(demands: Demands, capacity: Capacity) -> SubnetCount | None:
     """Return how many alike subnets the nodes need; None if a node can't be placed in any number of them."""
-    placements = (place(demands, (), capacity), place(whole_demands(demands), (), capacity))
+    placements = [place(each, (), capacity, order=order) for each in (demands, whole_demands(demands)) for order in _ORDERS]
     counts = [max((part.subnet + 1 for part in parts), default=0) for parts in placements if parts is not None]
     if not counts:
         return None
-    most = min(counts)
-    for fewer in range(least_subnets(demands, capacity), most):
+    most, least = min(counts), least_subnets(demands, capacity)
+    while most > least and find_placement(demands, (capacity,) * (most - 1)) is not None:  # it divides nodes otherwise
+        most -= 1
+    for fewer in range(least, most):
         found = search_placement(demands, (capacity,) * fewer)
         if found is not False:
             return SubnetCount(fewer if found else most, fewer)
@@ -371,8 +385,12 @@ def fits_into(demands: Demands, subnets: Sequence[Capacity]) -> bool:
 
 
 def find_placement(demands: Demands, subnets: Sequence[Capacity]) -> tuple[Part, ...] | None:
-    """Try `place` with every order of a few pools, and with and without divided nodes. The parts are of the first that succeeds."""
+    """Try `place` with every order of a few pools, several of their nodes, and with and without divided nodes.
+
+    The parts are of the first that succeeds.
+    """
     choices = {demand.pool: sum(demand.is_open(each) for each in subnets) for demand, _ in demands}
-    orders = [*islice(permutations(sorted(choices, key=lambda pool: (choices[pool], pool))), _MOST_ORDERS)]
-    found = (place(each, subnets, pools=order) for each in (demands, whole_demands(demands)) for order in orders)
+    pools = [*islice(permutations(sorted(choices, key=lambda pool: (choices[pool], pool))), _MOST_ORDERS)]
+    orders = [*((each, _ORDERS[0]) for each in pools), *((pools[0], each) for each in _ORDERS[1:])]
+    found = (place(each, subnets, pools=own, order=order) for each in (demands, whole_demands(demands)) for own, order in orders)
     return next((parts for parts in found if parts is not None), None)
