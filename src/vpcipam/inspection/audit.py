@@ -68,7 +68,7 @@ def audit(evidence: Evidence, *, observed: Iterable[ObservedNode] = (), assumpti
     for rule in CLUSTER_RULES:
         run.check(rule, case, "")
     for node in case.nodes or (NodeCase(name="", kinds=frozenset(name for name, _ in evidence.facts())),):
-        for node_rule in NODE_RULES:
+        for node_rule in () if node.no_aws_node else NODE_RULES:
             run.check(node_rule, node, node.name)
     return run.answer(case)
 

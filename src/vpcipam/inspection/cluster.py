@@ -10,6 +10,7 @@ from vpcipam.address import AddressMode
 from vpcipam.ec2.api import Instance, NetworkInterface, Subnet, SubnetCidrReservation
 from vpcipam.errors import SettingsError, UnknownInstanceType
 from vpcipam.inspection.address_owners import AddressOwners
+from vpcipam.inspection.aws_node import NO_NODE, looks_like_a_node, why_no_aws_node
 from vpcipam.inspection.evidence import (
     CardState,
     EniState,
@@ -24,14 +25,13 @@ from vpcipam.inspection.evidence import (
     Source,
 )
 from vpcipam.inspection.ipamd_files import IpamdFiles, ipamd_files
-from vpcipam.inspection.log.line import time_ns
 from vpcipam.inspection.log.signs import LogSign
 from vpcipam.inspection.observed import ObservedNode
 from vpcipam.inspection.observed_files import observe
 from vpcipam.inspection.survey import NodeSurvey, survey
 from vpcipam.journal.protocol import Assigned
 from vpcipam.limits import InstanceLimits, MaxPodsBy, instance_limits
-from vpcipam.node.interfaces import created_tag_ns, is_primary
+from vpcipam.node.interfaces import is_primary
 from vpcipam.settings import Settings
 
 _Value = TypeVar("_Value")
@@ -49,6 +49,7 @@ class NodeCase:
 
     Attributes:
         name: its name in Kubernetes, else its instance id, else the bundle of its files.
+        no_aws_node: why aws-node doesn't run on it, as far as can be told; empty if it can. The variables of others don't count for it.
         observed: what EC2 shows of it, for the rules about EC2's answers.
         network_interfaces: its attached ENIs, as EC2 shows them.
         shows_all_enis: these are all that it has, as far as can be told: DescribeInstances shows it, or the primary ENI is among them, and
@@ -80,6 +81,7 @@ class NodeCase:
     instance_id: str = ""
     instance: Fact[Instance] | None = None
     node: Fact[NodeObject] | None = None
+    no_aws_node: str = ""
     observed: ObservedNode | None = None
     network_interfaces: tuple[Fact[NetworkInterface], ...] = ()
     shows_all_enis: bool = False
@@ -259,7 +261,7 @@ class _Join:
         self._settings_by_source = {fact.source: fact for fact in evidence.settings}
         self._kinds = frozenset(name for name, _ in evidence.facts())
         self._namespaces = frozenset(pod.value.pod.namespace for pod in evidence.pods)
-        self._owners = AddressOwners(_enis_of(evidence))
+        self._owners = AddressOwners(evidence.shown_network_interfaces())
         self._partial = {document.source.file for document in evidence.documents if any("NextToken" in each for each in document.remarks)}
         self._places: list[_Place] = []
         self._by_instance: dict[str, _Place] = {}
@@ -275,7 +277,7 @@ class _Join:
         self._add_enis_of_instances()
         self._add_node_objects()
         self._add_files()
-        latest_ns = max((each for each in _times(evidence)), default=0)
+        latest_ns = max(evidence.times(), default=0)
         live_ns = [node.read_ns for node in self._live.values()]
         return ClusterCase(
             evidence=evidence,
@@ -355,7 +357,8 @@ class _Join:
     def _node(self, place: _Place, latest_ns: int) -> NodeCase:
         limits, limits_source = self._limits(place)
         files = place.files or IpamdFiles()
-        settings, assumed = self._settings(place)
+        no_aws_node = self._why_no_aws_node(place)
+        settings, assumed = (None, False) if no_aws_node else self._settings(place)
         name = place.name
         pods = tuple(self._pods.get(place.object_name, ())) if place.object_name else ()
         enis = tuple(sorted(place.enis.values(), key=lambda fact: fact.value.eni_id))
@@ -377,6 +380,7 @@ class _Join:
             instance_id=place.instance_id,
             instance=place.instance,
             node=place.node,
+            no_aws_node=no_aws_node,
             observed=observed,
             network_interfaces=enis,
             shows_all_enis=self._shows_all_enis(place),
@@ -404,6 +408,13 @@ class _Join:
             reservations=tuple(each for each in self._evidence.reservations if each.value.subnet_id in subnets),
             latest_ns=files.latest_ns,
         )
+
+    def _why_no_aws_node(self, place: _Place) -> str:
+        if place.node is not None or place.object_name or place.files is not None or place.instance_id in self._live:
+            return "" if place.node is None else why_no_aws_node(dict(place.node.value.labels))
+        shows_tags = place.enis.keys() <= self._enis.keys()
+        is_told = "nodes" in self._kinds or (shows_tags and any(map(_looks_like_a_node, self._places)))
+        return NO_NODE if is_told and not _looks_like_a_node(place) else ""
 
     def _shows_all_enis(self, place: _Place) -> bool:
         if any(fact.source.file in self._partial for fact in place.enis.values()):
@@ -463,12 +474,9 @@ class _Join:
             yield from self._events_about.get(each, ())
 
 
-def _enis_of(evidence: Evidence) -> Iterator[NetworkInterface]:
-    """Yield the ENIs, those of DescribeInstances only where no other answer shows them."""
-    shown = {fact.value.eni_id for fact in evidence.network_interfaces}
-    for instance in evidence.instances:
-        yield from (eni for eni in instance.value.network_interfaces if eni.eni_id not in shown)
-    yield from (fact.value for fact in evidence.network_interfaces)
+def _looks_like_a_node(place: _Place) -> bool:
+    instance = None if place.instance is None else place.instance.value
+    return looks_like_a_node(instance, (fact.value for fact in place.enis.values()))
 
 
 def _is_partial(settings: Settings) -> bool:
@@ -486,14 +494,3 @@ def _grouped(facts: Iterable[Fact[_Value]], key: Callable[[_Value], str]) -> dic
     for fact in facts:
         found.setdefault(key(fact.value), []).append(fact)
     return found
-
-
-def _times(evidence: Evidence) -> Iterator[int]:
-    """All times in the evidence, Unix nanoseconds."""
-    for eni in evidence.enis:
-        for address in (each for cidr in eni.value.cidrs for each in cidr.addresses):
-            yield from (each for each in (address.assigned_ns, address.unassigned_ns) if each)
-    yield from (each.value.assigned_ns for each in evidence.allocations)
-    yield from (each.value.launched_ns for each in evidence.instances)
-    yield from filter(None, (time_ns(each.value.last_seen) for each in evidence.events))
-    yield from filter(None, (created_tag_ns(each.value) for each in evidence.network_interfaces))

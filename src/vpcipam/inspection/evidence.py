@@ -6,10 +6,12 @@ from typing import Any, Generic, TypeVar
 import attrs
 
 from vpcipam.ec2.api import Instance, NetworkInterface, Subnet, SubnetCidrReservation
+from vpcipam.inspection.log.line import time_ns
 from vpcipam.inspection.log.signs import LogSign
 from vpcipam.inspection.releases import ANY_RELEASE, Releases
 from vpcipam.journal.protocol import Assigned
 from vpcipam.limits import InstanceLimits
+from vpcipam.node.interfaces import created_tag_ns
 from vpcipam.sandbox import PodRef, SandboxKey
 from vpcipam.settings import Settings
 
@@ -371,6 +373,23 @@ class Evidence:
             found = getattr(self, field.name)
             if field.name not in ("documents", "skipped") and found:
                 yield field.name, found
+
+    def shown_network_interfaces(self) -> Iterator[NetworkInterface]:
+        """Yield the ENIs that EC2 shows, those of DescribeInstances only where no other answer shows them."""
+        shown = {fact.value.eni_id for fact in self.network_interfaces}
+        for instance in self.instances:
+            yield from (eni for eni in instance.value.network_interfaces if eni.eni_id not in shown)
+        yield from (fact.value for fact in self.network_interfaces)
+
+    def times(self) -> Iterator[int]:
+        """Yield all times that stand anywhere, in Unix nanoseconds."""
+        for eni in self.enis:
+            for address in (each for cidr in eni.value.cidrs for each in cidr.addresses):
+                yield from (each for each in (address.assigned_ns, address.unassigned_ns) if each)
+        yield from (each.value.assigned_ns for each in self.allocations)
+        yield from (each.value.launched_ns for each in self.instances)
+        yield from filter(None, (time_ns(each.value.last_seen) for each in self.events))
+        yield from filter(None, (created_tag_ns(each.value) for each in self.network_interfaces))
 
     def held_addresses(self) -> tuple[HeldAddress, ...]:
         """Join the datastores that introspection shows to the checkpoints of the same bundle, by address.

@@ -25,7 +25,6 @@ GROUP_LABELS = (
 )
 """The labels that name a node's group, the first that it has, with what sets max-pods on its nodes."""
 _TRUNK_TAG = "vpcresources.k8s.aws/trunk-eni-id"
-_COMPUTE_TYPE = "eks.amazonaws.com/compute-type"
 _ENI_CONFIG_LABEL = str(VARIABLES["ENI_CONFIG_LABEL_DEF"].default)
 _MOST_NAMED = 3
 _plan = functools.lru_cache(maxsize=1024)(NodeGroup.plan)
@@ -109,11 +108,8 @@ class _Reader:
 
     @staticmethod
     def _why_left_out(case: NodeCase) -> str | None:
-        labels = _labels(case)
-        if labels.get(_COMPUTE_TYPE) in {"fargate", "auto", "hybrid"}:
-            return f"left out, because no aws-node runs there ({_COMPUTE_TYPE}={labels[_COMPUTE_TYPE]})"
-        if labels.get("kubernetes.io/os") == "windows":
-            return "left out, because no aws-node runs on Windows"
+        if case.no_aws_node:
+            return f"left out, because {case.no_aws_node}"
         if case.limits is None:
             return "its instance type is not known; give kubectl get nodes -o json, or describe-instance-types for a type that is new"
         if _pods(case) is None:

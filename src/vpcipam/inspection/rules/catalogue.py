@@ -20,6 +20,7 @@ from vpcipam.inspection.rules import (
     reconciliation,
     starvation,
     trunks,
+    unchecked_nodes,
     warm_targets,
 )
 from vpcipam.inspection.rules.rule import Rule, RuleEntry
@@ -34,6 +35,7 @@ CLUSTER_RULES: tuple[Rule[ClusterCase], ...] = (
     *counters.CLUSTER_RULES,
     *prefixes.CLUSTER_RULES,
     *trunks.CLUSTER_RULES,
+    *unchecked_nodes.RULES,
 )
 """The rules about all that was read, in the order in which their findings are listed."""
 

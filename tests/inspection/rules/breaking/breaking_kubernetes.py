@@ -2,7 +2,7 @@
 
 import copy
 
-from clusters import pod_object
+from clusters import documents, pod_object
 from worlds import mutation
 
 from vpcipam.limits import MaxPodsBy
@@ -133,3 +133,30 @@ def _(world):
     if here is None or not world.cluster.settings.enable_prefix_delegation:
         return False
     return _set_max_pods(world, here, default_max_pods(here.node.limits, world.cluster.settings, MaxPodsBy.AMI))
+
+
+# --- nodes that aws-node doesn't run on --------------------------------------------------------------------------------------
+
+
+@mutation("no-aws-node")
+def _(world):
+    here = world.node()
+    if here is None:
+        return False
+    item = next(each for each in world.made["nodes"]["items"] if each["metadata"]["name"] == here.name)
+    name, values = world.chance.choice((("kubernetes.io/os", ("windows",)), ("eks.amazonaws.com/compute-type", ("auto", "hybrid"))))
+    item["metadata"]["labels"][name] = world.chance.choice(values)
+    return True
+
+
+@mutation("no-aws-node")
+def _(world):
+    """An instance of the account that is no node. What it has would break rules about nodes."""
+    here = world.node()
+    if here is None:
+        return False
+    model, now_ns = world.cluster.model, world.cluster.now_ns
+    model.launch_instance(world.chance.choice(("t2.micro", "m5.large")), world.cluster.subnet_id, now_ns=now_ns)
+    made = documents(world.cluster)
+    world.made |= {name: made[name] for name in ("instances", "network-interfaces", "subnets")}
+    return True
