@@ -153,6 +153,7 @@ ARGUMENTS = {
     "max-pods": ("m5.large",),
     "settings": ("FILE",),
     "plan": ("m5.large",),
+    "datapath": ("m5.large", "--pods=1"),
     "size": ("m5.large",),
     "simulate": ("FILE",),
     "sweep": ("FILE",),

@@ -43,6 +43,7 @@ COMMANDS = {
     "plan": ("plan", "m5.large", "--pods=20"),
     "plan of cards": ("plan", "c6in.32xlarge", "--pods=100", "--set=ENABLE_MULTI_NIC=true"),
     "plan of several": ("plan", "m5.large", "--pods=20", "--variant=WARM_IP_TARGET=1"),
+    "datapath": ("datapath", "m5.large", "--pods=12"),
     "plan --from": ("plan", "--from", str(REPOSITORY / "examples" / "present")),
     "size": ("size", "m5.large", "--nodes=3", "--pods=20"),
     "size of given subnets": ("size", "m5.large", "--nodes=3", "--pods=20", "--subnets=/24"),

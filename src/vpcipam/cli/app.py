@@ -22,6 +22,7 @@ COMMANDS = {
     "max-pods": "Compute how many pods a node can run.",
     "settings": "Explain and check an aws-node manifest.",
     "plan": "Compute a node's ENIs and addresses for its pods.",
+    "datapath": "Show what the kernel of a node has for its pods.",
     "size": "Count the subnets that a cluster needs.",
     "simulate": "Simulate a fleet of nodes over hours or days.",
     "sweep": "Simulate a fleet under many settings.",

@@ -24,6 +24,12 @@ if TYPE_CHECKING:
     )
     from vpcipam.planner.cluster_toml import ClusterQuestion as ClusterQuestion, read_cluster as read_cluster
     from vpcipam.planner.comparison import SORT_KEYS as SORT_KEYS, ComparedPlan as ComparedPlan, compare_plans as compare_plans
+    from vpcipam.planner.datapath import (
+        DatapathPlan as DatapathPlan,
+        EniDatapath as EniDatapath,
+        PodDatapath as PodDatapath,
+        plan_datapath as plan_datapath,
+    )
     from vpcipam.planner.ec2_pace import CallPace as CallPace, call_pace as call_pace
     from vpcipam.planner.nau import NAU_QUOTA as NAU_QUOTA
     from vpcipam.planner.node import PODS_LIMIT as PODS_LIMIT, plan as plan
@@ -45,6 +51,7 @@ _NAMES_BY_MODULE = {
     "cluster_groups": "ADDRESSES_PER_LOAD_BALANCER MOST_ZONES ClusterSubnet NodeGroup Reserve",
     "cluster_toml": "ClusterQuestion read_cluster",
     "comparison": "SORT_KEYS ComparedPlan compare_plans",
+    "datapath": "DatapathPlan EniDatapath PodDatapath plan_datapath",
     "ec2_pace": "CallPace call_pace",
     "nau": "NAU_QUOTA",
     "node": "PODS_LIMIT plan",

@@ -24,7 +24,7 @@ from vpcipam.node.resource_controller import add_branch, attach_trunk
 from vpcipam.planner.node_answers import Decision, EniPlan, NodePlan, Stage
 from vpcipam.sandbox import SandboxKey
 from vpcipam.settings import Settings
-from vpcipam.stats import EniStats
+from vpcipam.stats import Assignment, EniStats
 
 if TYPE_CHECKING:
     from vpcipam.ec2.api import NetworkInterface, Subnet
@@ -72,7 +72,7 @@ def plan(
     counts = (("pods", pods, 0), ("nodes", nodes, 1), ("max_pods", 1 if max_pods is None else max_pods, 1), ("branch_pods", branch_pods, 0))
     for name, number, minimum in counts:
         require_integer(name, number, minimum, PODS_LIMIT)
-    run = _Run(
+    run = NodeRun(
         instance_limits(instance_type),
         Settings() if settings is None else settings,
         max_pods,
@@ -89,8 +89,12 @@ def plan(
     return run.result(pods, branch_pods, nodes)
 
 
-class _Run:
-    """One node and its history since its start."""
+class NodeRun:
+    """One node and its history since its start.
+
+    Attributes:
+        assignments: of its pods with an address, in the order in which they came.
+    """
 
     def __init__(
         self,
@@ -99,28 +103,28 @@ class _Run:
         max_pods: int | None,
         max_pods_by: MaxPodsBy | str | None,
         *,
-        own_subnet_excluded: bool,
+        own_subnet_excluded: bool = False,
     ) -> None:
-        self._ec2 = Ec2Model()
-        vpc = self._ec2.create_vpc("10.0.0.0/16", ipv6_cidr="2001:db8::/56")
+        self.ec2 = Ec2Model()
+        vpc = self.ec2.create_vpc("10.0.0.0/16", ipv6_cidr="2001:db8::/56")
         if own_subnet_excluded:
             subnet = self._subnet(vpc.vpc_id, "10.0.0.0/17", "2001:db8::/64", SUBNET_EXCLUDED)
             self._subnet(vpc.vpc_id, "10.0.128.0/17", "2001:db8:0:1::/64", "1")
         else:
             subnet = self._subnet(vpc.vpc_id, "10.0.0.0/16", "2001:db8::/64", "")
         self._takes_no_eni = own_subnet_excluded and not (settings.enable_subnet_discovery or settings.custom_network_cfg)
-        instance = self._ec2.launch_instance(limits, subnet.subnet_id, now_ns=0)
-        self._node = Node(
+        instance = self.ec2.launch_instance(limits, subnet.subnet_id, now_ns=0)
+        self.node = Node(
             limits,
             settings,
-            self._ec2,
+            self.ec2,
             subnet_id=subnet.subnet_id,
             instance_id=instance.instance_id,
             max_pods=max_pods,
             max_pods_by=max_pods_by,
         )
         self._trunk: NetworkInterface | None = None
-        self._calls_before = Counter(self._ec2.call_counts)
+        self._calls_before = Counter(self.ec2.call_counts)
         self._now_ns = 0
         self._pods = 0
         self._settled = True
@@ -128,30 +132,32 @@ class _Run:
         self._branch_pods = 0
         self._branch_waiting_reason: str | None = None
         self._stages: list[Stage] = []
+        self.assignments: list[Assignment] = []
 
     def _subnet(self, vpc_id: str, cidr: str, ipv6_cidr: str, role: str) -> "Subnet":
-        return self._ec2.create_subnet(vpc_id, cidr, ipv6_cidr=ipv6_cidr, tags=((SUBNET_ROLE_TAG, role),))
+        return self.ec2.create_subnet(vpc_id, cidr, ipv6_cidr=ipv6_cidr, tags=((SUBNET_ROLE_TAG, role),))
 
     def start(self) -> None:
-        node = self._node
+        """Start the node and let it settle."""
+        node = self.node
         actions = list(node.start(self._now_ns))
         if node.asks_for_trunk(self._now_ns):
-            calls = Calls(self._ec2, self._now_ns, Scatter(0))
+            calls = Calls(self.ec2, self._now_ns, Scatter(0))
             with self._uncounted_calls():
-                self._trunk = attach_trunk(self._ec2, node, calls)
+                self._trunk = attach_trunk(self.ec2, node, calls)
             actions += node.reconcile(self._now_ns)
         self._record_stage(actions)
 
     @contextmanager
     def _uncounted_calls(self) -> Iterator[None]:
         """Make calls of the VPC resource controller: they are not the node's."""
-        before = Counter(self._ec2.call_counts)
+        before = Counter(self.ec2.call_counts)
         yield
-        self._calls_before += Counter(self._ec2.call_counts) - before
+        self._calls_before += Counter(self.ec2.call_counts) - before
 
     def add_pod(self) -> bool:
         """Add a pod and let the node settle; return False if the pod has to wait."""
-        if self._pods >= self._node.max_pods - HOST_NETWORK_PODS:
+        if self._pods >= self.node.max_pods - HOST_NETWORK_PODS:
             self._waiting_reason = self._why_waiting()
             return False
         self._now_ns += NS_PER_S
@@ -165,9 +171,9 @@ class _Run:
 
     def _assign(self, key: SandboxKey) -> bool:
         """Give a pod an address of the first network card that has one (ipamd: AddNetwork)."""
-        for datastore in self._node.datastores:
+        for datastore in self.node.datastores:
             with suppress(PoolExhausted):
-                self._node.assign(key, self._now_ns, network_card=datastore.network_card)
+                self.assignments.append(self.node.assign(key, self._now_ns, network_card=datastore.network_card))
                 return True
         return False
 
@@ -178,20 +184,20 @@ class _Run:
             return False
         self._branch_pods += 1
         with self._uncounted_calls():
-            add_branch(self._ec2, self._trunk, self._branch_pods, self._now_ns)
+            add_branch(self.ec2, self._trunk, self._branch_pods, self._now_ns)
         self._record_stage([])
         return True
 
     def _why_no_branch(self) -> str | None:
         """Why one more pod with security groups has to wait, None if it can run."""
-        limits = self._node.limits
-        if not self._node.settings.enable_pod_eni:
+        limits = self.node.limits
+        if not self.node.settings.enable_pod_eni:
             return "ENABLE_POD_ENI is off, so no trunk ENI carries branch ENIs; set it to true"
         if not limits.trunk_compatible:
             return f"{limits.instance_type} takes no trunk ENI; use a type with branch ENIs"
         if self._trunk is None:
             return (
-                f"a node with {counted(self._node.settings.eni_limit(limits), 'ENI')} has no room for the trunk; "
+                f"a node with {counted(self.node.settings.eni_limit(limits), 'ENI')} has no room for the trunk; "
                 "use a larger type or a higher MAX_ENI"
             )
         if limits.branch_eni_limit is None:
@@ -199,15 +205,15 @@ class _Run:
             return f"{unknown}; from Python, give it as InstanceLimits(branch_eni_limit=…)"
         if self._branch_pods >= limits.branch_eni_limit:
             return f"{limits.instance_type} takes {counted(limits.branch_eni_limit, 'branch ENI')}"
-        if self._pods + self._branch_pods >= self._node.max_pods - HOST_NETWORK_PODS:
-            return f"max pods {self._node.max_pods} − {HOST_NETWORK_PODS} host-network pods − {counted(self._pods, 'other pod')}"
+        if self._pods + self._branch_pods >= self.node.max_pods - HOST_NETWORK_PODS:
+            return f"max pods {self.node.max_pods} − {HOST_NETWORK_PODS} host-network pods − {counted(self._pods, 'other pod')}"
         return None
 
     def _why_waiting(self) -> str:
         pod_limit, limit_reason = self._pod_limit()
         if self._pods >= pod_limit:
             return f"the node runs at most {counted(pod_limit, 'pod')} with a VPC address: {limit_reason}"
-        settings = self._node.settings
+        settings = self.node.settings
         if name := settings.provisioning_disabled_by:
             return f"no address is free, and with {name} the node never asks EC2 for more; attach addresses by other means, or unset it"
         return (
@@ -218,7 +224,7 @@ class _Run:
     def _record_stage(self, actions: list[Action]) -> None:
         """Let the node settle and record its figures."""
         actions += self._settle()
-        stats = [self._node.stats(self._now_ns, datastore.network_card) for datastore in self._node.datastores]
+        stats = [self.node.stats(self._now_ns, datastore.network_card) for datastore in self.node.datastores]
         eni_count = len(self._enis()) + self._trunk_is_unmanaged
         total = sum(each.total_count for each in stats)
         stage = Stage(
@@ -228,7 +234,7 @@ class _Run:
             total_ips=total,
             assigned_ips=sum(each.assigned_count for each in stats),
             available_ips=sum(each.available_count for each in stats),
-            subnet_ips=eni_count + self._branch_pods + (0 if self._node.mode is AddressMode.IPV6 else total),
+            subnet_ips=eni_count + self._branch_pods + (0 if self.node.mode is AddressMode.IPV6 else total),
             decisions=tuple(Decision(self._pods, action.at_ns / NS_PER_S, action) for action in actions),
         )
         self._stages.append(stage)
@@ -252,27 +258,27 @@ class _Run:
         return actions
 
     def _tick(self, actions: list[Action]) -> bool:
-        wakeup_ns = self._node.next_wakeup(self._now_ns, include_reconcile=False)
+        wakeup_ns = self.node.next_wakeup(self._now_ns, include_reconcile=False)
         if wakeup_ns is None:
             return False
         self._now_ns = wakeup_ns
-        actions += self._node.tick(wakeup_ns)
+        actions += self.node.tick(wakeup_ns)
         return True
 
     def _shape(self) -> tuple[tuple[int, int, int], ...]:
         return tuple((card, eni.device_number, eni.slot_count) for card, eni in self._enis())
 
     def _enis(self) -> list[tuple[int, EniStats]]:
-        return [(datastore.network_card, eni) for datastore in self._node.datastores for eni in datastore.eni_stats(self._now_ns)]
+        return [(datastore.network_card, eni) for datastore in self.node.datastores for eni in datastore.eni_stats(self._now_ns)]
 
     @property
     def _trunk_is_unmanaged(self) -> bool:
         """Whether ipamd leaves the trunk alone, as it does with MANAGE_UNTAGGED_ENI off."""
-        return self._trunk is not None and not self._node.datastores[DEFAULT_NETWORK_CARD].has_trunk
+        return self._trunk is not None and not self.node.datastores[DEFAULT_NETWORK_CARD].has_trunk
 
     def _pod_limit(self) -> tuple[int, str]:
         """Return the most pods with a VPC address, and what sets that limit."""
-        node, now_ns = self._node, self._now_ns
+        node, now_ns = self.node, self._now_ns
         by_kubelet = max(0, node.max_pods - HOST_NETWORK_PODS)
         kubelet = f"max pods {node.max_pods} − {HOST_NETWORK_PODS} host-network pods"
         if node.mode is AddressMode.IPV6:
@@ -293,7 +299,8 @@ class _Run:
         return (by_addresses, addresses) if by_addresses <= by_kubelet else (by_kubelet, kubelet)
 
     def result(self, pods: int, branch_pods: int, nodes: int) -> NodePlan:
-        node, last = self._node, self._stages[-1]
+        """Return the settled node's figures."""
+        node, last = self.node, self._stages[-1]
         pod_limit, limit_reason = self._pod_limit()
         enis = [_eni_plan(card, eni, node.mode) for card, eni in self._enis()]
         if self._trunk_is_unmanaged:
@@ -325,7 +332,7 @@ class _Run:
             prefix_count=last.prefix_count,
             free_prefix_count=sum(eni.free_prefix_count for _, eni in self._enis()),
             subnet_ips=last.subnet_ips,
-            ec2_calls=dict(sorted((Counter(self._ec2.call_counts) - self._calls_before).items())),
+            ec2_calls=dict(sorted((Counter(self.ec2.call_counts) - self._calls_before).items())),
             settled=self._settled,
             timeline=tuple(stage for stage in self._stages if stage.decisions or stage is last or stage is self._stages[0]),
         )

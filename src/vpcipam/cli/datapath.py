@@ -1,0 +1,136 @@
+"""`vpcipam datapath`: what the kernel of a node has for its pods."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from vpcipam._units import counted
+from vpcipam.cli.command import Output, OutputCommand
+from vpcipam.cli.instance_types import complete_types, find_types, read_types, types_option
+from vpcipam.cli.manifests import node_settings
+from vpcipam.cli.node_options import node_options
+from vpcipam.cli.table import Table
+from vpcipam.datapath.commands import command as command_of
+from vpcipam.datapath.commands import describe
+from vpcipam.datapath.values import DELETIONS, Mode, Step
+from vpcipam.planner import PODS_LIMIT, DatapathPlan, plan_datapath
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from vpcipam.cli.tables import Page
+
+EXAMPLES = (
+    "vpcipam datapath m5.large --pods 20",
+    "vpcipam datapath m5.large --pods 20 --pod 15",
+    "vpcipam datapath m5.large --pods 5 --set AWS_VPC_K8S_CNI_EXTERNALSNAT=true --json",
+    "vpcipam datapath m5.large --pods 2 --branch-pods 1 --set ENABLE_POD_ENI=true --commands",
+)
+
+
+@click.command("datapath", cls=OutputCommand, examples=EXAMPLES, has_csv=True)
+@click.argument("instance_type", metavar="TYPE", shell_complete=complete_types)
+@click.option("--pods", metavar="N", type=click.IntRange(0, PODS_LIMIT), required=True, help="The number of pods that need a VPC address.")
+@click.option(
+    "--branch-pods",
+    metavar="N",
+    type=click.IntRange(0, PODS_LIMIT),
+    default=0,
+    help="The number of further pods, with security groups: each takes a branch ENI (ENABLE_POD_ENI).",
+)
+@click.option("--pod", metavar="K", type=click.IntRange(1), help="Show what pod number K has, instead of the node and its ENIs.")
+@click.option("--nftables", is_flag=True, help="Mark connections with nftables, as nodes do whose iptables is not a legacy one.")
+@click.option("--commands", is_flag=True, help="Print a script with the commands that do the same.")
+@node_options
+@types_option
+def command(
+    instance_type: str,
+    *,
+    pods: int,
+    branch_pods: int,
+    pod: int | None,
+    nftables: bool,
+    commands: bool,
+    daemonset: str | None,
+    assignments: tuple[tuple[str, str], ...],
+    max_pods: int | None,
+    max_pods_by: str | None,
+    types_file: str | None,
+) -> Output:
+    """Show what the kernel of a node of instance TYPE has for its pods, and why: routes, rules, source NAT, and the pods' interfaces.
+
+    Pods arrive one at a time, as with `vpcipam plan`. Interfaces of ENIs are named eth0, eth1 and so on; the names on a real node differ.
+
+    With --commands, print a script of ip, iptables and nft commands. It changes the network of the machine that runs it.
+    """
+    (limits,) = find_types((instance_type,), read_types(types_file))
+    settings = node_settings(daemonset, assignments)
+    plan = plan_datapath(limits, pods, settings, max_pods=max_pods, max_pods_by=max_pods_by, branch_pods=branch_pods, nftables=nftables)
+    if pod is not None and pod > len(plan.pods):
+        raise click.UsageError(f"--pod {pod} is none of the {counted(len(plan.pods), 'pod')} that have an address")
+    groups = [*_groups(plan, pod)]
+    return Output(
+        document=plan.to_dict(),
+        show="".join(_script(groups)) if commands else lambda page: _show(page, plan, groups, pod=pod),
+        table=_table(groups),
+        notes=() if plan.waiting_reason is None else (f"{counted(plan.pods_waiting, 'pod')} without an address: {plan.waiting_reason}",),
+    )
+
+
+_Group = tuple[str, tuple[Step, ...]]
+"""A heading, and the steps below it."""
+
+
+def _groups(plan: DatapathPlan, pod: int | None) -> "Iterator[_Group]":
+    """Go through the node, its ENIs and its pods, or through one pod alone."""
+    if pod is None:
+        yield "the node", plan.node
+        for eni in plan.enis:
+            if eni.steps:
+                yield f"{eni.eni.device} ({eni.eni_id})", eni.steps
+    for each in plan.pods if pod is None else plan.pods[pod - 1 : pod]:
+        yield f"{each.name} ({each.address})", each.steps
+
+
+def _stands(step: Step) -> bool:
+    """Tell whether a step leaves something behind."""
+    return step.mode not in DELETIONS and step.mode is not Mode.WAIT
+
+
+def _table(groups: list[_Group]) -> Table:
+    rows = [(name, step.namespace, describe(step.value), step.reason) for name, steps in groups for step in steps if _stands(step)]
+    return Table(("for", "namespace", "the kernel has", "why"), rows, fold=("the kernel has", "why"))
+
+
+def _show(page: "Page", plan: DatapathPlan, groups: list[_Group], *, pod: int | None) -> None:
+    page.line(f"{plan.instance_type}, {plan.mode.label}: {counted(len(plan.enis), 'ENI')}, {counted(len(plan.pods), 'pod')}", "bold")
+    for name, steps in groups if pod is not None else groups[: len(groups) - len(plan.pods)]:
+        page.line()
+        page.line(name, "bold")
+        rows = [(step.namespace, describe(step.value), step.reason) for step in steps if _stands(step)]
+        page.add(Table(("where", "the kernel has", "why"), rows, fold=("the kernel has", "why")))
+    if pod is None and plan.pods:
+        page.line()
+        page.line("pods", "bold")
+        devices = {each.eni_id: each.eni.device for each in plan.enis}
+        page.add(
+            Table(
+                ("pod", "address", "ENI", "table", "host interface"),
+                [
+                    (each.name, each.address, devices.get(each.eni_id, each.eni_id), str(each.table), each.host_interface)
+                    for each in plan.pods
+                ],
+            )
+        )
+        page.line("--pod K shows what one of them has.", "dim")
+
+
+def _script(groups: list[_Group]) -> "Iterator[str]":
+    yield "set -e\n"
+    for name, steps in groups:
+        yield f"\n# --- {name}\n"
+        pod = name.partition(" ")[0]
+        if any(step.namespace == "pod" for step in steps):
+            yield f"ip netns add {pod}\n"
+        for step in steps:
+            yield f"# {step.reason}\n{command_of(step, pod)}\n"

@@ -1,0 +1,251 @@
+"""The datapath of one node: what the kernel has for its ENIs and pods once it has settled."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import attrs
+
+from vpcipam._arguments import require_integer
+from vpcipam.address import AddressMode
+from vpcipam.datapath.branch import branch_plan
+from vpcipam.datapath.commands import command, describe, errno_names
+from vpcipam.datapath.egress import egress_address, egress_plan
+from vpcipam.datapath.eni import eni_plan
+from vpcipam.datapath.host import host_plan
+from vpcipam.datapath.layout import BranchEni, DatapathEni, PodAddress, branch_table
+from vpcipam.datapath.options import datapath_options
+from vpcipam.datapath.pod import pod_plan
+from vpcipam.datapath.values import Step, Veth
+from vpcipam.ec2.api import Ec2Error, NetworkInterface
+from vpcipam.ec2.state.names import mac_address
+from vpcipam.limits import InstanceLimits, MaxPodsBy, instance_limits
+from vpcipam.node.interfaces import attachment_of, is_trunk
+from vpcipam.planner.node import PODS_LIMIT, NodeRun
+from vpcipam.sandbox import PodRef, SandboxKey
+from vpcipam.settings import Settings
+
+
+@attrs.frozen(kw_only=True)
+class EniDatapath:
+    """An ENI of the node, and the steps that make it fit for pods; the primary one has none of its own."""
+
+    eni_id: str
+    eni: DatapathEni
+    steps: tuple[Step, ...]
+
+
+@attrs.frozen(kw_only=True)
+class PodDatapath:
+    """A pod, and the steps that connect it.
+
+    Attributes:
+        name: `pod-1` and so on; pods with security groups come last.
+        eni_id: the ENI that has its address: a branch ENI for a pod with security groups.
+        table: the table by which its packets leave.
+    """
+
+    name: str
+    address: str
+    eni_id: str
+    table: int | None
+    host_interface: str
+    steps: tuple[Step, ...]
+
+
+@attrs.frozen(kw_only=True)
+class DatapathPlan:
+    """The datapath of a settled node.
+
+    Attributes:
+        pods_waiting: the pods that have no address, and so no datapath.
+        node: the steps of the node itself.
+    """
+
+    instance_type: str
+    mode: AddressMode
+    pods_waiting: int
+    waiting_reason: str | None
+    node: tuple[Step, ...]
+    enis: tuple[EniDatapath, ...]
+    pods: tuple[PodDatapath, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plan as a JSON object."""
+        return {
+            "instance_type": self.instance_type,
+            "mode": self.mode.value,
+            "pods_waiting": self.pods_waiting,
+            "waiting_reason": self.waiting_reason,
+            "node": [*map(_step_dict, self.node)],
+            "enis": [
+                {"eni_id": each.eni_id, **attrs.asdict(each.eni), "table": each.eni.table, "steps": [*map(_step_dict, each.steps)]}
+                for each in self.enis
+            ],
+            "pods": [attrs.asdict(each, recurse=False) | {"steps": [*map(_step_dict, each.steps)]} for each in self.pods],
+        }
+
+
+def plan_datapath(
+    instance_type: str | InstanceLimits,
+    pods: int,
+    settings: Settings | None = None,
+    *,
+    max_pods: int | None = None,
+    max_pods_by: MaxPodsBy | str | None = None,
+    branch_pods: int = 0,
+    nftables: bool = False,
+) -> DatapathPlan:
+    """Compute the datapath of a node whose pods arrive one at a time, as `vpcipam.plan` does.
+
+    Interfaces are named eth0, eth1 and so on, in the order of the ENIs' network cards and device numbers.
+
+    Args:
+        instance_type: The name of a type, or its limits.
+        pods: The number of pods that need a VPC address, 0 or more.
+        settings: The settings of the aws-node container; None for the manifest as AWS ships it.
+        max_pods: As for `vpcipam.plan`.
+        max_pods_by: As for `vpcipam.plan`.
+        branch_pods: The number of pods with security groups, 0 or more. They come after `pods`.
+        nftables: Connections are marked with nftables; see `host_plan`.
+
+    Raises:
+        UnknownInstanceType: The table has no such type.
+        SettingsError: ipamd would refuse to start with these settings on this type.
+        InvalidArgument: A number is out of its bounds.
+    """
+    for name, number in (("pods", pods), ("branch_pods", branch_pods)):
+        require_integer(name, number, 0, PODS_LIMIT)
+    run = NodeRun(instance_limits(instance_type), Settings() if settings is None else settings, max_pods, max_pods_by)
+    run.start()
+    while len(run.assignments) < pods and run.add_pod():
+        pass
+    branches = 0
+    while branches < branch_pods and run.add_branch_pod():
+        branches += 1
+    answer = run.result(pods, branch_pods, 1)
+    reasons = (answer.waiting_reason, answer.branch_waiting_reason)
+    world = _World(run, nftables=nftables)
+    return DatapathPlan(
+        instance_type=answer.instance_type,
+        mode=answer.mode,
+        pods_waiting=answer.pods_waiting + answer.branch_pods_waiting,
+        waiting_reason="; ".join(filter(None, reasons)) or None,
+        node=world.node(),
+        enis=tuple(world.enis()),
+        pods=(*world.pods(), *world.branch_pods()),
+    )
+
+
+class _World:
+    """What the model of EC2 shows of a settled node."""
+
+    def __init__(self, run: NodeRun, *, nftables: bool) -> None:
+        self._run, self._settings, self._nftables = run, run.node.settings, nftables
+        self._options = datapath_options(self._settings)
+        attached = self._attached()
+        self._node_address = attached[0].private_ip
+        if self._options.ipv6:
+            attached = tuple(map(self._with_ipv6, attached))
+        elif self._options.egress:
+            attached = (self._with_ipv6(attached[0]), *attached[1:])
+        self._node_address_ipv6 = next(iter(attached[0].ipv6_addresses), None)
+        self._interfaces = {eni.eni_id: self._interface(f"eth{number}", eni) for number, eni in enumerate(attached)}
+
+    def _with_ipv6(self, eni: NetworkInterface) -> NetworkInterface:
+        """Give an ENI an IPv6 address, as the launch of an instance does, and the VPC resource controller; ipamd never does."""
+        with suppress(Ec2Error):  # a type without IPv6
+            self._run.ec2.assign_ipv6_addresses(eni.eni_id, ipv6_address_count=1, now_ns=0)
+        (found,) = self._run.ec2.describe_network_interfaces(eni_ids=(eni.eni_id,), now_ns=0)
+        return found
+
+    def _attached(self) -> tuple[NetworkInterface, ...]:
+        instance = self._run.ec2.describe_instance(str(self._run.node.instance_id), now_ns=0)
+        return instance.network_interfaces
+
+    def _subnet(self, eni: NetworkInterface) -> str:
+        (subnet,) = self._run.ec2.describe_subnets(subnet_ids=(eni.subnet_id,), now_ns=0)
+        return str(subnet.ipv6_cidr if self._options.ipv6 else subnet.cidr)
+
+    def _interface(self, device: str, eni: NetworkInterface) -> DatapathEni:
+        place = attachment_of(eni)
+        return DatapathEni(
+            device=device,
+            mac=mac_address(eni.eni_id),
+            address=self._address(eni),
+            subnet=self._subnet(eni),
+            device_number=place.device_index,
+            network_card=place.network_card_index,
+            trunk=is_trunk(eni),
+        )
+
+    def _address(self, eni: NetworkInterface) -> str:
+        return next(iter(eni.ipv6_addresses), eni.private_ip) if self._options.ipv6 else eni.private_ip
+
+    def node(self) -> tuple[Step, ...]:
+        (vpc,) = self._run.ec2.describe_vpcs(now_ns=0)
+        primary = next(iter(self._interfaces.values()))
+        return host_plan(primary, self._settings, vpc.cidrs, nftables=self._nftables)
+
+    def enis(self) -> Iterator[EniDatapath]:
+        for eni_id, eni in self._interfaces.items():
+            yield EniDatapath(eni_id=eni_id, eni=eni, steps=() if eni.primary else eni_plan(eni, self._settings))
+
+    def pods(self) -> Iterator[PodDatapath]:
+        taken: set[str] = set()
+        for number, assignment in enumerate(self._run.assignments, 1):
+            key, pod = _names(number)
+            address = PodAddress.of(assignment)
+            steps = pod_plan(key, pod, (address,), self._settings) + self._egress(key, taken)
+            yield _pod(pod, assignment.eni_id, address, steps)
+
+    def _egress(self, key: SandboxKey, taken: set[str]) -> tuple[Step, ...]:
+        node_address = self._node_address if self._options.ipv6 else self._node_address_ipv6
+        if not self._options.egress or node_address is None:
+            return ()
+        address = egress_address(taken, 4 if self._options.ipv6 else 6)
+        taken.add(address)
+        return egress_plan(key, address, node_address, self._settings)
+
+    def branch_pods(self) -> Iterator[PodDatapath]:
+        first = len(self._run.assignments) + 1
+        found = self._run.ec2.describe_trunk_interface_associations(now_ns=0)
+        by_vlan = sorted((each.vlan_id, each) for each in found if each.vlan_id is not None)
+        for number, (vlan_id, association) in enumerate(by_vlan, first):
+            (eni,) = self._run.ec2.describe_network_interfaces(eni_ids=(association.branch_eni_id,), now_ns=0)
+            eni = self._with_ipv6(eni) if self._options.ipv6 else eni
+            key, pod = _names(number)
+            branch = BranchEni(
+                vlan_id=vlan_id,
+                mac=mac_address(eni.eni_id),
+                address=self._address(eni),
+                subnet=self._subnet(eni),
+                trunk_device=self._interfaces[association.trunk_eni_id].device,
+            )
+            address = PodAddress(branch.address, branch_table(vlan_id))
+            yield _pod(pod, eni.eni_id, address, branch_plan(key, pod, branch, self._settings))
+
+
+def _names(number: int) -> tuple[SandboxKey, PodRef]:
+    return SandboxKey("aws-cni", f"pod-{number}", "eth0"), PodRef("default", f"pod-{number}")
+
+
+def _pod(pod: PodRef, eni_id: str, address: PodAddress, steps: tuple[Step, ...]) -> PodDatapath:
+    host_name = next(step.value.name for step in steps if isinstance(step.value, Veth))
+    return PodDatapath(name=pod.name, address=address.address, eni_id=eni_id, table=address.table, host_interface=host_name, steps=steps)
+
+
+def _step_dict(step: Step) -> dict[str, Any]:
+    value = attrs.asdict(step.value, filter=lambda _, each: each is not None)
+    return {
+        "namespace": step.namespace,
+        "mode": step.mode.value,
+        "kind": type(step.value).__name__,
+        "value": value,
+        "text": describe(step.value),
+        "reason": step.reason,
+        "fatal": step.fatal,
+        "tolerated": [*errno_names(step.tolerated)],
+        "tries": step.tries,
+        "command": command(step),
+    }
