@@ -316,7 +316,7 @@ def test_pods_that_would_wait_get_more_nodes():
     (group,) = plan_present(cluster(*limited)).groups
     assert (group.nodes, group.pods_waiting) == (2, 2)
     (group,) = plan_present(cluster(*limited), {"WARM_IP_TARGET": "1"}).groups
-    assert (group.nodes, group.pods_waiting, group.new_nodes, group.why_new) == (3, 0, 1, ("the pods need 1 more",))
+    assert (group.nodes, group.pods_waiting, group.new_nodes, group.why_new) == (3, 0, 1, ("the pods need more nodes",))
 
 
 def test_nodes_of_a_group_with_other_limits_or_subnets_of_pods_stay_apart():

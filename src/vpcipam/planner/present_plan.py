@@ -174,8 +174,9 @@ class _Planner:
                 break
             count += 1
         if not reasons:  # those that there are stay
-            more = (f"the pods need {count - len(old)} more",)
-            planned = [attrs.evolve(each, why_new=more if place >= len(old) else ()) for place, each in enumerate(planned)]
+            planned = [
+                attrs.evolve(each, why_new=("the pods need more nodes",) if place >= len(old) else ()) for place, each in enumerate(planned)
+            ]
         return planned
 
     # --- groups ----------------------------------------------------------------------------------------------------------

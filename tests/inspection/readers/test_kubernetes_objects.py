@@ -196,6 +196,13 @@ def test_the_configuration_of_a_kubelet_is_read(read, kind, limits):
     assert [(each.kind, each.max_pods, each.pods_per_core) for each in values(evidence.kubelet_limits)] == [(kind, 29, 4)]
 
 
+def test_the_configuration_that_a_running_kubelet_shows_is_read(read):
+    """As `kubectl get --raw /api/v1/nodes/NODE/proxy/configz` prints it, without a kind."""
+    evidence = read({"kubeletconfig": {"enableServer": True, "maxPods": 29, "podsPerCore": 4}})
+    assert values(evidence.kubelet_limits) == [KubeletLimits("KubeletConfiguration ", 29, 4)]
+    assert not evidence.skipped
+
+
 def test_the_variables_of_aws_node_are_read_with_the_release_of_its_image(read):
     pod = {"kind": "Pod", "metadata": {"namespace": "kube-system", "name": "aws-node-1"}, "spec": AWS_NODE["spec"]["template"]["spec"]}
     evidence = read({"kind": "List", "items": [AWS_NODE, pod]})

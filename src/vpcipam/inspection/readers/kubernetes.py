@@ -44,14 +44,17 @@ READY = {"True": True, "False": False, "Unknown": False}
 POD_ENI = "vpc.amazonaws.com/pod-eni"
 _INSTANCE_ID = re.compile(r"i-[0-9a-zA-Z-]{1,40}$")
 _LONGEST_ANNOTATION = 100_000
+_CONFIGZ = "kubeletconfig"
 _TYPE_LABELS = ("node.kubernetes.io/instance-type", "beta.kubernetes.io/instance-type")
 _ZONE_LABELS = ("topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone")
 
 
 def is_object(value: object) -> bool:
-    """Recognise an object with a kind, or a List."""
+    """Recognise an object with a kind, a List, or the configuration that a kubelet shows (`/configz`)."""
     if not isinstance(value, Mapping):
         return False
+    if isinstance(value.get(_CONFIGZ), Mapping):
+        return True
     if isinstance(value.get("kind"), str) and ("metadata" in value or "apiVersion" in value or "items" in value):
         return True
     return isinstance(value.get("items"), list) and "apiVersion" in value
@@ -59,6 +62,8 @@ def is_object(value: object) -> bool:
 
 def read_objects(collector: Collector, value: Item, path: str) -> None:
     """Read an object, or the items of a List."""
+    if isinstance(value.get(_CONFIGZ), Mapping):
+        value, path = {**value[_CONFIGZ], "kind": "KubeletConfiguration"}, below(path, _CONFIGZ)
     is_list = isinstance(value.get("items"), list)
     if is_list and not value["items"]:
         collector.document(f"{shown(value.get('kind', 'List'))} of Kubernetes, empty", path=path)
