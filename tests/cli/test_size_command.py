@@ -94,6 +94,23 @@ def test_given_subnets_say_how_far_they_reach(cli):
     assert "without tags they reach for 12 nodes." in tagged
 
 
+def test_custom_networking_takes_subnets_for_pods_beside_those_for_nodes(cli, tmp_path):
+    options = ("size", "m5.xlarge", "--nodes=10", "--pods=25", "--set=AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG=true", "--json")
+    answer = cli(*options, "--subnets=a=/26,b=/26", "--pod-subnets=a=/24", "--pod-subnets=b=/24").document
+    assert (answer["fits"], answer["most_nodes"], [each["for_pods"] for each in answer["subnets"]]) == (
+        True,
+        10,
+        [False, False, True, True],
+    )
+    path = tmp_path / "cluster.toml"
+    path.write_text(
+        'subnets = ["/26"]\npod_subnets = ["/22"]\n[[group]]\ninstance_type = "m5.xlarge"\nnodes = 10\npods = 25\n'
+        "settings = { AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG = true }\n"
+    )
+    assert cli("size", "--cluster", str(path), "--json").document["most_nodes"] == 22
+    assert "give those of the pods too (--pod-subnets)" in cli("size", "--cluster", str(path), "--subnets=/26").refusal
+
+
 def test_a_file_has_groups_and_options_override_it(cli):
     path = CLUSTERS / "mixed.toml"
     question = read_cluster(path.read_text())
@@ -160,6 +177,7 @@ def test_a_count_that_is_too_close_to_call_says_so(cli):
         ("m5.large", "--nodes=1", "--pods=1", "--zones=17"),
         ("m5.large", "--nodes=1", "--pods=1", "--variant=X"),
         ("m5.large", "--nodes=1", "--pods=1", "--subnet=/24", "--subnets=/24"),
+        ("m5.large", "--nodes=1", "--pods=1", "--pod-subnets=/24"),
         ("m5.large", "--nodes=1", "--pods=1", "--daemonset=-", "--types=-"),
         ("m5.large", "--cluster=x.toml"),
         ("--cluster=x.toml", "--pods=1"),

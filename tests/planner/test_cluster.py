@@ -78,7 +78,7 @@ def test_custom_networking_takes_subnets_for_nodes_and_for_pods():
     assert (document["node_subnets_per_zone"], document["pod_subnets_per_zone"], document["subnets_total"]) == (1, 8, 27)
     alone = plan_cluster([group(3, 5, CUSTOM | {"DISABLE_NETWORK_RESOURCE_PROVISIONING": "true"})], "/24")
     assert alone.to_dict()["pod_subnets_per_zone"] is None
-    with pytest.raises(InvalidArgument, match="custom networking"):
+    with pytest.raises(InvalidArgument, match="give those of the pods too"):
         plan_cluster([group(3, 5, CUSTOM)], ["/24"])
 
 
@@ -252,6 +252,32 @@ def test_how_far_given_subnets_reach(subnets, variables, most, untagged):
     assert not plan_cluster([group(most + 1, 25, variables)], subnets).fits
 
 
+@pytest.mark.parametrize(
+    ("nodes", "pods", "most", "where"),
+    [
+        (["10.0.0.0/28"], ["100.64.0.0/24"], 5, "the pods' subnets"),  # 45 of 251 addresses
+        (["10.0.0.0/28"], ["100.64.0.0/20"], 11, "the subnets"),
+        (["a=/28", "b=/28"], ["a=/24", "b=/25"], 4, "the pods' subnets of zone b"),  # 2 in b
+        (["a=/28", "b=/28"], ["a=/24"], 0, "the pods' subnets of zone b"),
+        (["10.0.0.0/28"], ["/26", "/26", "/27"], 2, "the pods' subnets"),  # a node's pods have one subnet
+        (["10.0.0.0/24"], ["10.0.0.0/24"], 5, "the subnets"),  # 46 of 251 addresses
+        (["10.0.0.0/23", "10.0.2.0/28"], ["10.0.0.0/23"], 11, "the subnets"),  # 495 of 507 addresses, and 11 beside
+        (["10.0.0.0/23", "10.0.2.0/26"], ["10.0.0.0/23"], 11, "the subnets"),
+    ],
+)
+def test_with_custom_networking_given_subnets_are_for_nodes_or_for_pods(nodes, pods, most, where):
+    there = [*nodes, *(ClusterSubnet.parse(each, for_pods=True) for each in pods)]
+    answer = plan_cluster([group(1, 25, CUSTOM)], there)
+    assert (answer.most_nodes, answer.most_nodes_untagged) == (most, most)
+    for count, fits in ((max(1, most), most > 0), (most + 1, False)):
+        asked = plan_cluster([group(count, 25, CUSTOM)], there)
+        assert (asked.fits, asked.fits_untagged) == (fits, fits)
+    assert max((each for each in asked.bites if each.name == "addresses"), key=lambda each: each.share).where == where
+    without = plan_cluster([group(1, 25)], there)
+    assert without.most_nodes == plan_cluster([group(1, 25)], nodes).most_nodes  # the pods' subnets are not for them
+    assert without.bites == plan_cluster([group(1, 25)], nodes).bites
+
+
 def test_what_else_is_there_takes_from_what_given_subnets_have():
     subnets = ["a=/24", "b=/24"]
     assert plan_cluster([group(1, 25)], subnets).most_nodes == 10
@@ -276,6 +302,9 @@ def test_what_else_is_there_takes_from_what_given_subnets_have():
         (["a=/24"], {"zones": 2}, "in 1 zone, not in 2"),
         (["a=10.0.1.0/24", "b=10.0.0.0/24", "c=10.0.1.0/24"], {}, "10.0.1.0/24 and 10.0.1.0/24 overlap"),
         (["10.0.0.0/16", "10.0.8.0/24"], {}, "10.0.0.0/16 and 10.0.8.0/24 overlap"),
+        (["10.0.0.0/24", ClusterSubnet("10.0.0.0/25", for_pods=True)], {}, "10.0.0.0/25 and 10.0.0.0/24 overlap"),
+        (["a=/24", ClusterSubnet("/24", "b", for_pods=True)], {}, "for pods in zone 'b', where no subnet is for nodes"),
+        ([ClusterSubnet("/24", for_pods=True)], {}, "one or more subnets"),
     ],
 )
 def test_wrong_subnets_are_refused(subnets, options, message):
@@ -366,4 +395,4 @@ def test_the_json_object_is_json_with_lists_of_any_length():
     assert [type(document[name]) for name in ("subnets", "groups", "bites")] == [list] * 3
     given = plan_cluster([group(3, 5)], ["a=/24"]).to_dict()
     assert list(given) == list(document)
-    assert (given["subnets"], given["subnets_total"], given["fits"]) == ([{"cidr": "/24", "zone": "a"}], None, True)
+    assert (given["subnets"], given["subnets_total"], given["fits"]) == ([{"cidr": "/24", "zone": "a", "for_pods": False}], None, True)

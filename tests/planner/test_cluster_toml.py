@@ -19,6 +19,7 @@ def test_a_document_says_everything_that_the_library_takes():
     question = read_cluster(
         """
         subnets = ["a=10.0.0.0/24", "b=/25"]
+        pod_subnets = ["b=/20"]
         zones = 2
         [reserve]
         headroom = "20%"
@@ -42,7 +43,7 @@ def test_a_document_says_everything_that_the_library_takes():
         max_pods_by = "ami"
         """
     )
-    assert question.subnets == (ClusterSubnet("10.0.0.0/24", "a"), ClusterSubnet("/25", "b"))
+    assert question.subnets == (ClusterSubnet("10.0.0.0/24", "a"), ClusterSubnet("/25", "b"), ClusterSubnet("/20", "b", for_pods=True))
     assert question.zones == 2
     assert question.reserve == Reserve(headroom="20%", surge=2, zones_lost=1, load_balancers=1, endpoints=4, other_addresses=7)
     settings = Settings().with_variables({"WARM_IP_TARGET": "5", "ENABLE_POD_ENI": "true"})
@@ -70,8 +71,10 @@ def test_the_examples_are_answered():
         ("a" + ".a" * 100_000 + " = 1", "the cluster: the document is nested too deeply"),  # tomllib would take minutes
         ("a = " + "9" * 5_000, "the cluster: a whole number is beyond the 64 bits"),
         ('subnett = "/24"', "has no key 'subnett'; did you mean subnet"),
-        ("xyz = 1", "has no key 'xyz'; it has group, subnet, subnets, zones, reserve"),
+        ("xyz = 1", "has no key 'xyz'; it has group, subnet, subnets, pod_subnets, zones, reserve"),
         ('subnet = "/24"\nsubnets = []', "subnet and subnets exclude each other"),
+        ('pod_subnets = ["/24"]', "pod_subnets need subnets for nodes beside them"),
+        ('subnets = ["/24"]\npod_subnets = "/24"', "pod_subnets must be a list of texts"),
         ("subnet = 24", 'subnet must be a size such as "/24", not 24'),
         ('subnets = "/24"', "subnets must be a list of texts"),
         ("subnets = [24]", "subnets must be a list of texts"),

@@ -20,6 +20,7 @@ from vpcipam.planner import (
     PODS_LIMIT,
     ClusterPlan,
     ClusterQuestion,
+    ClusterSubnet,
     NodeGroup,
     Reserve,
     plan_cluster,
@@ -57,6 +58,12 @@ def _share_or_count(_context: click.Context, _parameter: click.Parameter, value:
     multiple=True,
     help="Instead of counting, say how far these subnets reach. A size such as /24 can stand for a CIDR. Repeatable.",
 )
+@click.option(
+    "--pod-subnets",
+    metavar="[ZONE=]CIDR[,…]",
+    multiple=True,
+    help="Beside --subnets, those for pods with custom networking. Repeatable.",
+)
 @click.option("--headroom", metavar="N|P%", callback=_share_or_count, help="Leave room for more nodes of each group. [default: 0]")
 @click.option("--surge", metavar="N|P%", callback=_share_or_count, help="More nodes of each group in a rolling update. [default: 0]")
 @click.option("--lose-zones", "zones_lost", metavar="N", type=click.IntRange(0, MOST_ZONES), help="Zones whose nodes the others take over.")
@@ -73,6 +80,7 @@ def command(
     zones: int | None,
     subnet: str | None,
     subnets: tuple[str, ...],
+    pod_subnets: tuple[str, ...],
     variants: tuple[Assignments, ...],
     fail_if_short: bool,
     types_file: str | None,
@@ -86,10 +94,12 @@ def command(
     """
     if subnet is not None and subnets:
         raise click.UsageError("--subnet and --subnets exclude each other: give a size to count, or the subnets that there are")
+    if pod_subnets and not subnets:
+        raise click.UsageError("--pod-subnets go with --subnets; to count both kinds, leave both out")
     given = {name: options.pop(name) for name in _RESERVE_OPTIONS}
     question = _one_group(types_file, **options) if cluster is None else _read_cluster(cluster, types_file, options)
     reserve = attrs.evolve(question.reserve, **{name: value for name, value in given.items() if value is not None})
-    there = [each for text in subnets for each in text.split(",")] if subnets else subnet or question.subnets or "/24"
+    there = _given_subnets(subnets, pod_subnets) or subnet or question.subnets or "/24"
     if zones is None and not subnets:
         zones = question.zones
     rows = []
@@ -107,6 +117,12 @@ def command(
         notes=tuple(notes),
         finding=_finding(rows) if fail_if_short else None,
     )
+
+
+def _given_subnets(subnets: tuple[str, ...], pod_subnets: tuple[str, ...]) -> list[ClusterSubnet]:
+    """Read the subnets that there are, those for nodes first."""
+    kinds = ((subnets, False), (pod_subnets, True))
+    return [ClusterSubnet.parse(each, for_pods=for_pods) for texts, for_pods in kinds for text in texts for each in text.split(",")]
 
 
 _RESERVE_OPTIONS = ("headroom", "surge", "zones_lost", "load_balancers", "endpoints", "other_addresses")

@@ -1,6 +1,6 @@
 """A cluster of node groups: the subnets that it needs, or how far given ones reach."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -244,7 +244,7 @@ def plan_cluster(
     Args:
         groups: The groups of nodes, one or more.
         subnets: The size of the subnets to count, such as `/24`, or the subnets that there are: each a `ClusterSubnet`, or a text that it
-            reads, such as `a=10.0.0.0/24`.
+            reads, such as `a=10.0.0.0/24`. With custom networking, some are `for_pods`; one can be given for nodes and for pods.
         zones: The number of zones, 3 unless given; given subnets have their own.
         reserve: What else there must be room for; None for nothing.
 
@@ -265,15 +265,36 @@ def plan_cluster(
     if isinstance(subnets, str):
         return _Planner(asked, 3 if zones is None else zones, reserve or Reserve()).count(subnets)
     given = tuple(each if isinstance(each, ClusterSubnet) else ClusterSubnet.parse(each) for each in subnets)
-    by_zone: dict[str, list[Capacity]] = {}
-    for subnet in given:
-        by_zone.setdefault(subnet.zone, []).append(subnet.capacity)
-    if not given or ("" in by_zone and len(by_zone) > 1):
-        raise InvalidArgument("give one or more subnets, and the zone of all or of none: a=10.0.0.0/24, b=10.0.1.0/24")
-    _refuse_overlaps(given)
+    by_zone = _by_zone(given)
     if zones not in {None, len(by_zone)}:
         raise InvalidArgument(f"the subnets are in {counted(len(by_zone), 'zone')}, not in {zones}; leave the number of zones out")
     return _Planner(asked, len(by_zone), reserve or Reserve()).reach(given, by_zone)
+
+
+_FOR_NODES, _FOR_PODS = 0, 1
+"""The pools of `Demand.pool` for which a given subnet can be open."""
+
+
+def _by_zone(subnets: Sequence[ClusterSubnet]) -> dict[str, list[Capacity]]:
+    """Return what the given subnets of each zone hold. One that is given for nodes and for pods is open for both."""
+    zones = [each.zone for each in subnets if not each.for_pods]
+    if not zones or ("" in zones and len({*zones}) > 1):
+        raise InvalidArgument("give one or more subnets, and the zone of all or of none: a=10.0.0.0/24, b=10.0.1.0/24")
+    for each in subnets:
+        if each.zone not in zones:
+            raise InvalidArgument(
+                f"{each.cidr} is for pods in zone {each.zone!r}, where no subnet is for nodes; give one, or its right zone"
+            )
+    found: dict[str, list[Capacity]] = {zone: [] for zone in zones}
+    shared = {(each.zone, each.cidr) for each in subnets if each.for_pods and not each.cidr.startswith("/")}
+    shared &= {(each.zone, each.cidr) for each in subnets if not each.for_pods}
+    _refuse_overlaps([each for each in subnets if not (each.for_pods and (each.zone, each.cidr) in shared)])
+    for each in subnets:
+        both = (each.zone, each.cidr) in shared
+        pools = 1 << _FOR_NODES | 1 << _FOR_PODS if both else 1 << (_FOR_PODS if each.for_pods else _FOR_NODES)
+        if not (both and each.for_pods):
+            found[each.zone].append(each.capacity._replace(pools=pools))
+    return found
 
 
 def _refuse_overlaps(subnets: Sequence[ClusterSubnet]) -> None:
@@ -348,34 +369,56 @@ class _Planner:
 
     def reach(self, subnets: tuple[ClusterSubnet, ...], by_zone: dict[str, list[Capacity]]) -> ClusterPlan:
         """Tell whether the subnets of each zone suffice, and for how many nodes they would."""
-        if self._of_pods():
-            raise InvalidArgument("nodes and pods have subnets of their own, as with custom networking; give the size of subnets instead")
         nodes = self._of_nodes()
+        pods = [(attrs.evolve(demand, pool=_FOR_PODS), count) for demand, count in self._of_pods()]
+        if pods and not any(each.for_pods for each in subnets):
+            raise InvalidArgument(
+                "nodes and pods have subnets of their own, as with custom networking; give those of the pods too (--pod-subnets), "
+                "or the size of subnets instead"
+            )
         zones = [*by_zone.items()]
-        limits = [self._limits(nodes, capacities, f"zone {zone}" if zone else "the subnets") for zone, capacities in zones]
-        fits = all(fits_into(nodes, capacities) for _, capacities in zones)
-        fits_untagged = all(fits_into(whole_demands(nodes), capacities) for _, capacities in zones)
+        limits: dict[tuple[str, int], Limit] = {}
+        for zone, capacities in zones:
+            for pool, each in self._limits_of_zone(nodes, pods, capacities, zone):
+                limits[each.name, pool] = max(each, limits.get((each.name, pool), each), key=_by_share)
+        fits = all(fits_into([*nodes, *pods], capacities) for _, capacities in zones)
+        fits_untagged = all(fits_into(whole_demands([*nodes, *pods]), capacities) for _, capacities in zones)
         most = most_untagged = None
         if len(self._groups) == 1:
-            own = self._takes[0][0]
-            most = self._most_nodes([(own, 1)], by_zone)
-            most_untagged = self._most_nodes(whole_demands([(own, 1)]), by_zone)
+            one = [(demand, 1) for demand, _ in (nodes[0], *pods)]
+            most = self._most_nodes(one, by_zone)
+            most_untagged = self._most_nodes(whole_demands(one), by_zone)
         return self._answer(
             subnets=subnets,
             fits=fits,
             fits_untagged=fits_untagged,
             most_nodes=most,
             most_nodes_untagged=most_untagged,
-            limits=[max(each, key=_by_share) for each in zip(*limits, strict=True)],
+            limits=limits.values(),
         )
 
-    def _most_nodes(self, demand: Demands, by_zone: dict[str, list[Capacity]]) -> int:
+    def _limits_of_zone(self, nodes: Demands, pods: Demands, capacities: list[Capacity], zone: str) -> Iterator[tuple[int, Limit]]:
+        """Compare what a zone takes with what its subnets have: for nodes and for pods apart, unless they share a subnet."""
+        where = f"zone {zone}" if zone else "the subnets"
+        if pods and any(each.pools == 1 << _FOR_NODES | 1 << _FOR_PODS for each in capacities):
+            yield from ((_FOR_NODES, each) for each in self._limits([*nodes, *pods], capacities, where))
+            return
+        for pool, demands in ((_FOR_NODES, nodes), (_FOR_PODS, pods)):
+            there = [each for each in capacities if each.pools >> pool & 1]
+            if demands:
+                yield from (
+                    (pool, each)
+                    for each in self._limits(
+                        demands, there, where if pool == _FOR_NODES else f"the pods' subnets{f' of {where}' if zone else ''}"
+                    )
+                )
+
+    def _most_nodes(self, one: Demands, by_zone: dict[str, list[Capacity]]) -> int:
         """Return the most nodes of the only group for which every zone has room."""
-        ((node, _),) = demand
         others = self._reserve.demands
 
         def in_zone(capacities: Sequence[Capacity]) -> int:
-            return last_that_holds(lambda count: fits_into([(node, count), *others], capacities))
+            return last_that_holds(lambda count: fits_into([*((demand, count) for demand, _ in one), *others], capacities))
 
         room = min(in_zone(capacities) for capacities in by_zone.values())
         return last_that_holds(lambda nodes: self._in_one_zone(nodes) <= room)

@@ -76,10 +76,12 @@ class ClusterSubnet:
     Attributes:
         cidr: Its addresses, or only its size: `10.0.0.0/24` or `/24`.
         zone: Its zone.
+        for_pods: It is for pods that have subnets of their own, as with custom networking.
     """
 
     cidr: str = attrs.field()
     zone: str = ""
+    for_pods: bool = False
 
     @cidr.validator
     def _check_cidr(self, _: object, cidr: str) -> None:
@@ -91,16 +93,16 @@ class ClusterSubnet:
         return subnet_capacity(self.cidr)
 
     @classmethod
-    def parse(cls, text: str) -> "ClusterSubnet":
+    def parse(cls, text: str, *, for_pods: bool = False) -> "ClusterSubnet":
         """Read `CIDR` or `ZONE=CIDR`.
 
-        >>> ClusterSubnet.parse("us-east-1a=10.0.0.0/24")
-        ClusterSubnet(cidr='10.0.0.0/24', zone='us-east-1a')
+        >>> ClusterSubnet.parse("us-east-1a=10.0.0.0/24").zone
+        'us-east-1a'
         """
         zone, equals, cidr = text.rpartition("=")
         if equals and not zone:
             raise InvalidArgument(f"{text!r} has no zone before the =; write it as a=10.0.0.0/24, or without =")
-        return cls(cidr, zone)
+        return cls(cidr, zone, for_pods)
 
 
 def subnet_capacity(text: str) -> Capacity:

@@ -14,7 +14,7 @@ from vpcipam.settings import Settings, explain
 
 _GROUP_KEYS = ("name", "instance_type", "nodes", "pods", "branch_pods", "settings", "max_pods", "max_pods_by")
 _RESERVE_KEYS = tuple(field.name for field in attrs.fields(Reserve))
-_KEYS = ("group", "subnet", "subnets", "zones", "reserve")
+_KEYS = ("group", "subnet", "subnets", "pod_subnets", "zones", "reserve")
 
 
 @attrs.frozen
@@ -57,6 +57,8 @@ def read_cluster(text: str, where: str = "the cluster") -> ClusterQuestion:
     _refuse_unknown(where, document, _KEYS)
     if "subnet" in document and "subnets" in document:
         raise InvalidArgument(f"{where}: subnet and subnets exclude each other: give a size to count, or the subnets that there are")
+    if "pod_subnets" in document and "subnets" not in document:
+        raise InvalidArgument(f"{where}: pod_subnets need subnets for nodes beside them; to count both kinds, leave pod_subnets out")
     if type(document.get("zones", 3)) is not int:
         raise InvalidArgument(f"{where}: zones must be a whole number, not {document['zones']!r}")
     groups = tuple(_group(f"{where}: group {place}", table) for place, table in enumerate(_tables(where, "group", document), 1))
@@ -91,10 +93,12 @@ def _subnets(where: str, document: Mapping[str, Any]) -> str | tuple[ClusterSubn
         return document["subnet"]
     if "subnets" not in document:
         return None
-    texts = document["subnets"]
-    if not isinstance(texts, list) or not all(isinstance(each, str) for each in texts):
-        raise InvalidArgument(f'{where}: subnets must be a list of texts such as "a=10.0.0.0/24", not {texts!r}')
-    return tuple(ClusterSubnet.parse(each) for each in texts)
+    for key in ("subnets", "pod_subnets"):
+        texts = document.get(key, [])
+        if not isinstance(texts, list) or not all(isinstance(each, str) for each in texts):
+            raise InvalidArgument(f'{where}: {key} must be a list of texts such as "a=10.0.0.0/24", not {texts!r}')
+    pods = (ClusterSubnet.parse(each, for_pods=True) for each in document.get("pod_subnets", []))
+    return (*(ClusterSubnet.parse(each) for each in document["subnets"]), *pods)
 
 
 def _reserve(where: str, document: Mapping[str, Any]) -> Reserve:
