@@ -814,4 +814,19 @@ def test_dates_and_periods_are_for_people(new):
     assert date_text(10**30) == "1000000000000000000000 s"
     new.assign("c1", A)
     assert period_text(check(new.data).sources[0]) == "2025-01-01T00:00:00.000Z to 2025-01-01T00:00:00.000Z"
-    assert period_text(check(b"2018-02-27T13:58:33Z [INFO] hello\n").sources[0]) == "no times"
+    assert period_text(check(b"2018-02-27T13:58:33Z [INFO] hello\n").sources[0]) == "2018-02-27T13:58:33.000Z to 2018-02-27T13:58:33.000Z"
+    assert period_text(check(b'{"level":"info","ts":"","msg":"hello"}\n').sources[0]) == "no times"
+
+
+def test_the_period_of_a_log_is_that_of_all_its_lines():
+    lines = [f'{{"level":"debug","ts":"2025-01-01T00:00:{second:02}.000Z","msg":"Reconciling is skipped"}}\n' for second in range(60)]
+    lines += ['{"level":"info","ts":"","msg":"hello"}\n', "no line of a log\n"]
+    assert period_text(check("".join(lines).encode()).sources[0]) == "2025-01-01T00:00:00.000Z to 2025-01-01T00:00:59.000Z"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_logs_that_powershell_writes_are_read(new, encoding, pack):
+    new.assign("c1", A)
+    data = pack(new.data.decode().replace("\n", "\r\n").encode(encoding))
+    assert check(b"".join(read_chunks(io.BytesIO(data)))).answer is Answer.KEPT

@@ -70,12 +70,12 @@ def read_event_line(line: bytes | str) -> ContractEvent:
     if kind is None:
         raise LogError(f"event must be one of {', '.join(EVENTS)}, not {str(name)[:80]!r}")
     checks = _CHECKS_OF[kind]
-    unknown = document.keys() - checks
-    if unknown:
-        raise LogError(f"{kind.__name__} has no {min(unknown)[:80]!r}; it has {', '.join(sorted(checks))}")
     try:
         for field, value in document.items():
-            checks[field](field, value)
+            check = checks.get(field)
+            if check is None:
+                raise LogError(f"{kind.__name__} has no {field[:80]!r}; it has {', '.join(sorted(checks))}")
+            check(field, value)
         if "address" in document:
             document["address"] = _read_address(document["address"])
         return kind(**document)

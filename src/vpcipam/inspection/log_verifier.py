@@ -103,8 +103,6 @@ class LogVerifier:
         self.assign_count = 0
         self.unreadable_count = 0
         self.undated_count = 0
-        self.first_ns: int | None = None
-        self.last_ns: int | None = None
         self.is_cooldown_known = cooldown_ns is not None
         self.unknown_type = ""
         self._given_cooldown = cooldown_ns is not None
@@ -134,7 +132,6 @@ class LogVerifier:
         self._source = source
         self._time_text = "?"
         counts = self.wordings
-        self.first_ns = self.last_ns = None
         self.sandboxes.cut()
         for number, line in reader:
             reader.unwanted = self._unwanted if self._start is None else frozenset()
@@ -185,9 +182,6 @@ class LogVerifier:
             self.undated_count += 1
             return
         self._time_text = line.time
-        if self.first_ns is None:
-            self.first_ns = when_ns
-        self.last_ns = when_ns
         self.record.state.slack_ns = max(self.record.state.slack_ns, line.resolution_ns - 1)
         if when_ns < self._now_ns - _STEP_BACK_NS:
             message = f"the time goes back from {date_text(self._now_ns)} to {date_text(when_ns)}"

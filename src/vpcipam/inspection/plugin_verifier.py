@@ -68,8 +68,6 @@ class PluginVerifier:
         self.unreadable_count = 0
         self.not_covered: Step | None = None
         self.not_covered_count = 0
-        self.first_ns: int | None = None
-        self.last_ns: int | None = None
         self._sandboxes = sandboxes
         self._is_alone = is_alone
         self._alone = AnsweredAddresses(self.findings, cooldown_ns=cooldown_ns)
@@ -86,7 +84,6 @@ class PluginVerifier:
 
     def read(self, reader: LogReader, source: str) -> None:
         """Take all lines of a log in."""
-        self.first_ns = self.last_ns = None
         for number, line in reader:
             self._place = Place(source, number)
             self._tell(line)
@@ -104,8 +101,6 @@ class PluginVerifier:
         when_ns = line.when_ns
         if when_ns is None:
             return
-        self.first_ns = when_ns if self.first_ns is None else self.first_ns
-        self.last_ns = when_ns
         self._slack_ns = line.resolution_ns - 1
         if when_ns < self._now_ns - _STEP_BACK_NS:
             self._adds.clear()

@@ -149,7 +149,7 @@ class SourceReport:
         skipped: the first places that were skipped.
         skipped_count: how many were.
         first_ns: the time of the first line with one, in Unix nanoseconds; None if there is none.
-        last_ns: the time of the last line that counts.
+        last_ns: the time of the last line with one.
         trouble: why it could not be read to its end, empty if it could.
     """
 

@@ -189,8 +189,8 @@ def _read_log(log: LogVerifier | PluginVerifier, source: _Opened) -> SourceRepor
         found_count=reader.found_count,
         skipped=tuple(reader.skips.first),
         skipped_count=reader.skips.count,
-        first_ns=log.first_ns,
-        last_ns=log.last_ns,
+        first_ns=reader.first_ns,
+        last_ns=reader.last_ns,
         trouble=reader.trouble,
     )
 

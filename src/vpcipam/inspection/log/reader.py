@@ -1,5 +1,7 @@
 """Read a log of any size in constant memory: plain or gzipped, JSON or text, with dirt."""
 
+import codecs
+import itertools
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
@@ -24,7 +26,9 @@ _SHOWN = 60
 
 
 def read_chunks(file: BinaryIO, moved: Callable[[int], object] = lambda _: None) -> Iterator[bytes]:
-    """Yield the content of a file in pieces. Gzip is recognised by its first bytes, and may unpack to any length: no reader keeps it.
+    """Yield the content of a file in pieces, in UTF-8.
+
+    Gzip is recognised by its first bytes, and may unpack to any length: no reader keeps it. So is UTF-16, which PowerShell writes.
 
     Args:
         file: the file, from its beginning. It need not be seekable.
@@ -33,6 +37,17 @@ def read_chunks(file: BinaryIO, moved: Callable[[int], object] = lambda _: None)
     Raises:
         LogError: the gzipped data is damaged or ends early. All that could be unpacked was yielded before.
     """
+    chunks = _unpacked(file, moved)
+    first = next(chunks, b"")
+    if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        pieces = codecs.iterdecode(itertools.chain([first], chunks), "utf-16", "replace")
+        yield from (piece.encode() for piece in pieces)
+    elif first:
+        yield first
+        yield from chunks
+
+
+def _unpacked(file: BinaryIO, moved: Callable[[int], object]) -> Iterator[bytes]:
     position = 0
     unpack: _Gunzip | None = None
     while chunk := file.read(CHUNK):
@@ -145,6 +160,7 @@ class LogReader:
         unwanted: the first 16 bytes of messages that the caller does not want. Such lines are counted and not yielded, which is
             quicker. The caller can exchange it at any time.
         loses: what was skipped since the last line can have been about an assign, an unassign or a start. The caller sets it back.
+        first_ns: the time of the first line that has one, in Unix nanoseconds; None if none has.
     """
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
@@ -154,6 +170,8 @@ class LogReader:
         self.skips = SkipList()
         self.unwanted: AbstractSet[bytes] = frozenset()
         self.loses = False
+        self.first_ns: int | None = None
+        self._last: LogLine | bytes | None = None  # the last line with a time; bytes for one that was not yielded
         self._pending: LogLine | None = None  # a text line, whose next lines can continue it
         self._pending_number = 0
         self._blanks = 0
@@ -168,6 +186,7 @@ class LogReader:
             at = raw.find(_BEFORE_MESSAGE) + len(_BEFORE_MESSAGE)
             if raw[at : at + BEGINNING] in self.unwanted and raw.startswith(_OBJECT) and raw.rstrip().endswith(b'"}') and _is_single(raw):
                 self.found_count += 1
+                self._last = raw
                 continue
             text = raw.decode("utf-8", "replace")
             line = fast_json(text)
@@ -177,6 +196,7 @@ class LogReader:
             if self._pending is not None:
                 yield from self._flush()
             self.found_count += 1
+            self._note(line)
             yield self.line_count, line
         yield from self._flush()
 
@@ -184,6 +204,18 @@ class LogReader:
     def trouble(self) -> str:
         """Why the log could not be read to its end; empty if it could."""
         return self._raw.trouble
+
+    @property
+    def last_ns(self) -> int | None:
+        """The time of the last line that has one, in Unix nanoseconds; None if none has."""
+        last = fast_json(self._last.decode("utf-8", "replace")) if isinstance(self._last, bytes) else self._last
+        return None if last is None else last.when_ns
+
+    def _note(self, line: LogLine) -> None:
+        if line.time:
+            self._last = line
+            if self.first_ns is None:
+                self.first_ns = line.when_ns
 
     def _slowly(self, text: str) -> Iterator[tuple[int, LogLine]]:
         found = find_lines(text.removeprefix("\ufeff").lstrip("\0"))
@@ -198,6 +230,7 @@ class LogReader:
 
     def _lines(self, found: FoundLines) -> Iterator[tuple[int, LogLine]]:
         for line in found.lines:
+            self._note(line)
             if line.form is Form.TEXT:
                 self._pending, self._pending_number = line, self.line_count
             else:
