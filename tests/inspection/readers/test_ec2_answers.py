@@ -103,6 +103,8 @@ def test_a_list_or_a_text_of_unknown_items_is_given_up(read, skipped, monkeypatc
     rows = read('{"a": 1}\n' * 3 + json.dumps(SUBNET))
     assert rows.subnets == ()
     assert skipped(rows)[-1] == ("file-0, line 3", "no reader recognises 3 documents in a row")
+    documents = read("---\na: 1\n" * 3 + f"---\n{json.dumps(SUBNET)}\n")
+    assert ("file-0, line 5", "no reader recognises 3 documents in a row") in skipped(documents)
 
 
 def test_pages_in_a_row_are_read_and_the_next_token_is_remarked(read):

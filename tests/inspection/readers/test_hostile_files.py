@@ -17,6 +17,7 @@ SAMPLE = (
         "long nested items",
         "a long item",
         "gzip of blanks",
+        "yaml documents",
         "zip of one entry many times",
         "tar with a huge name",
     ),

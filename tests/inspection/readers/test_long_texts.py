@@ -249,7 +249,7 @@ def test_nor_are_they_in_a_text_that_is_read_as_a_whole(document, said_of_it):
 
 def test_items_that_are_no_json_are_bounded(monkeypatch):
     monkeypatch.setattr(long_texts, "_MOST_PATIENT_ITEMS", 2)
-    monkeypatch.setattr(long_texts, "_MOST_FAILURES", 1)
+    monkeypatch.setattr(long_texts, "_MOST_FAILED", 1)
     monkeypatch.setattr(long_texts, "MOST_ITEM", 100)
     text = '{"Subnets":[' + "{'SubnetId':'s'}," * 40 + "1]}"
     evidence = long_read(text, 64)

@@ -27,12 +27,12 @@ from vpcipam.inspection.readers.scraps import (
 
 MOST_ITEM = 4 << 20
 """The longest item that is read, in characters. An object of Kubernetes can have 1.5 MiB, an ENI or a subnet some KiB."""
-MOST_MEMBERS = 8 << 20
-"""The most characters of an object outside the items that are read one by one."""
+MOST_MEMBERS = 4 << 20
+"""The most characters of an object outside the items that are read one by one. Python takes up to 40 bytes for a character of nested lists."""
 
 _CHUNK = 1 << 18
 _MOST_NOISES = 100
-_MOST_FAILURES = 100  # of the strict parser in a text; each takes time in proportion to the window
+_MOST_FAILED = 32 << 20  # characters of all windows in which the strict parser failed
 _MOST_UNKNOWN = 1_000  # items or documents in a row, before the rest is skipped, as in `registry`
 _MOST_RESTARTS = 20  # after something that only looked like the beginning of a document
 _OVERLAP = 256  # characters that are searched again, since the beginning of a document can lie across two pieces
@@ -85,7 +85,7 @@ class _Window:
         self._line = 1
         self._counted = 0
         self._dropped = 0
-        self._failures = 0
+        self._failed = 0
 
     @property
     def line(self) -> int:
@@ -100,12 +100,15 @@ class _Window:
         return self._dropped + self.position
 
     def more(self) -> bool:
-        """Read on; return False at the end of the text. The pieces grow with what is not used yet, so that an item takes linear time."""
+        """Read on; return False at the end of the text.
+
+        The pieces grow with what is not used yet, so that an item takes linear time, but not beyond the longest item.
+        """
         if self._ended:
             return False
         line = self.line
         rest = self.text[self.position :]
-        piece = self._read(max(_CHUNK, len(rest)))
+        piece = self._read(max(_CHUNK, min(3 * len(rest), MOST_ITEM - len(rest))))
         self._dropped += self.position
         self.text, self.position, self._counted, self._line = rest + piece, 0, 0, line
         self._ended = not piece
@@ -125,12 +128,12 @@ class _Window:
         Raises:
             ValueError: none is there, or it is longer than `MOST_ITEM`; the position stays.
         """
-        while self._failures < _MOST_FAILURES:
+        while self._failed < _MOST_FAILED:
             try:
                 value, end = STRICT.raw_decode(self.text, self.position)
             except (ValueError, RecursionError, RepeatedNameError) as error:
                 if len(self.text) - self.position >= MOST_ITEM or not self.more():
-                    self._failures += 1
+                    self._failed += len(self.text) - self.position
                     raise ValueError(str(error)) from error
             else:
                 if end < len(self.text) or not self.more():  # a number at the end of the window can go on
@@ -138,7 +141,7 @@ class _Window:
                     return value
         while len(self.text) - self.position < MOST_ITEM and self.more():
             pass
-        raise ValueError("the strict parser has failed too often")
+        raise ValueError("the strict parser has failed in too much of the text")
 
     def patient_value(self) -> tuple[Scrap, int] | None:
         """Read the object or list at the position as far as it goes, after `value` has failed; return it and its length.

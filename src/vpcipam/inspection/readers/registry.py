@@ -191,6 +191,7 @@ def _read_yaml(collector: Collector, text: str, begin: str) -> bool:
         collector.skip("the whole text", f"YAML of more than {MAX_LENGTH:,} characters takes too long; give it as JSON (-o json)")
         return True
     recognised = False
+    unknown = 0
     file = collector.source
     for line, document in _split_yaml(begin):
         collector.source = attrs.evolve(file, line=first_line + line)
@@ -199,12 +200,17 @@ def _read_yaml(collector: Collector, text: str, begin: str) -> bool:
         except (ManifestError, MissingExtra) as error:
             collector.skip("a YAML document", str(error))
             recognised = recognised or isinstance(error, MissingExtra)
-            continue
+            values = []
         for value in values:
             if value is not None and not read_value(collector, value):
                 collector.skip("a YAML document", "no reader recognises it")
+                unknown += 1
             elif value is not None:
                 recognised = True
+                unknown = 0
+        if unknown >= MOST_UNKNOWN:
+            collector.skip("the rest of the text", f"no reader recognises {MOST_UNKNOWN:,} documents in a row")
+            break
     collector.source = file
     return recognised
 
@@ -212,9 +218,12 @@ def _read_yaml(collector: Collector, text: str, begin: str) -> bool:
 def _split_yaml(text: str) -> Iterator[tuple[int, str]]:
     """Split a text at the marks between documents, so that an error in one of them spares the others; with the lines before each."""
     begins = [0, *(found.start() for found in _DOCUMENT_MARK.finditer(text)), len(text)]
+    line = 0
     for begin, end in pairwise(begins):
-        if text[begin:end].strip("- \t\r\n"):
-            yield text.count("\n", 0, begin), text[begin:end]
+        document = text[begin:end]
+        if document.strip("- \t\r\n"):
+            yield line, document
+        line += document.count("\n")
 
 
 def _parse_yaml(collector: Collector, document: str) -> list[Any]:

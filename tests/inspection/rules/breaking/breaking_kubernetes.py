@@ -118,7 +118,7 @@ def _(world):
     return here is not None and _most(here) > 130 and _set_max_pods(world, here, world.chance.randint(111, 130))
 
 
-@mutation("max-pods-below-figures", "warm-pool-explained", "all-free-cool")
+@mutation("max-pods-below-figures", "warm-pool-explained", "more-than-ever-asked", "all-free-cool")
 def _(world):
     here = world.node(lambda here: not here.waiting)
     if here is None:

@@ -25,7 +25,7 @@ def _(world):
     return True
 
 
-@mutation("eni-gone")
+@mutation("eni-gone", "device-index-gap")
 def _(world):
     here = world.node(lambda here: len(here.datastore.eni_ids) > 1)
     if here is None:
@@ -38,7 +38,7 @@ def _(world):
     return True
 
 
-@mutation("eni-unknown-to-ipamd")
+@mutation("eni-unknown-to-ipamd", "all-free-cool")
 def _(world):
     here = world.node(lambda here: len(here.datastore.eni_ids) > 1)
     free = here and [each.eni_id for each in here.datastore.eni_stats(0) if not each.primary and not each.pod_count]
