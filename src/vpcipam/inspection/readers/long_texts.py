@@ -28,7 +28,7 @@ from vpcipam.inspection.readers.scraps import (
 MOST_ITEM = 4 << 20
 """The longest item that is read, in characters. An object of Kubernetes can have 1.5 MiB, an ENI or a subnet some KiB."""
 MOST_MEMBERS = 4 << 20
-"""The most characters of an object outside the items that are read one by one. Python takes up to 40 bytes for a character of nested lists."""
+"""The most characters of an object outside the items that are read one by one. A character of nested lists takes up to 40 bytes."""
 
 _CHUNK = 1 << 18
 _MOST_NOISES = 100
