@@ -173,8 +173,15 @@ def test_primary_enis_fill_the_subnet_in_which_nodes_are_launched():
     assert most(*(node(number, 9, **both) for number in range(7))) == (False, 6, 140)
     settled = [node(number, 9, attached=20, **both) for number in range(7)]
     assert most(*settled) == (True, 7, 140)  # they are there, and can't grow
+    assert most(*settled[1:], node(7, 9, attached=12, **both)) == (True, 7, 140)  # the other 8 have a place in t
+    assert most(*settled[1:], node(7, 9, attached=None, **both)) == (False, 6, 140)
+    full = [attrs.evolve(each, others=cidrs(str(each.cidr))) for each in wide]
+    assert most(*settled, subnets=full) == (True, 7, 140)
+    assert most(*settled[1:], node(7, 9, attached=19, **both), subnets=full) == (False, 0, 140)
     prefixes = {"max_pods": 110, "settings": Settings().with_variables(PREFIXES)}
     assert most(node(1, 9, **prefixes, **both)) == (True, 27, 33)  # the others have their two prefixes in t
+    kept = [node(number, 9, attached=33 - 16 * (number == 6), **prefixes, **both) for number in range(28)]
+    assert most(*kept)[:2] == (True, 28)  # the seventh gets its second prefix in t
     mixed = [node(1, 9, **both), node(2, 9, subnet_ids=("s",))]
     assert most(*mixed) == (True, 3, 40)  # 10, 20, 10: the second of the second kind lacks an address
 

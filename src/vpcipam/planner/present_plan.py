@@ -76,9 +76,9 @@ class _Planned:
         return settings.enable_subnet_discovery and not settings.custom_network_cfg and len(self.node.subnet_ids) > 1
 
     @property
-    def is_settled(self) -> bool:
-        """Whether the node that there is has all that it takes."""
-        return not self.why_new and self.node.attached is not None and self.node.attached >= self.answer.subnet_ips
+    def missing(self) -> int | None:
+        """How many addresses it has still to get; None if it is new, or if nobody knows what it has."""
+        return None if self.why_new or self.node.attached is None else max(0, self.answer.subnet_ips - self.node.attached)
 
 
 class _Planner:
@@ -238,7 +238,7 @@ class _Planner:
         room = PoolRoom(subnets, open_for, for_prefixes=head["prefixes"] > 0)
         beside = PoolRoom(subnets, open_for, for_prefixes=room.for_prefixes, beside_nodes=True)
         new = [tuple(parts) for each, parts in members if each.why_new]
-        fits = all(each.is_settled for each, _ in members) or room.holds(nodes)
+        fits = room.holds(nodes) or _fits_as_it_is(members, beside)
         most = last_that_holds(lambda count: room.holds(nodes, count))
         most = max(most, len(members)) if fits else most
         turns = [each.answer.pods_assigned for each, _ in members]
@@ -259,6 +259,17 @@ class _Planner:
 
 
 # --- small sums ----------------------------------------------------------------------------------------------------------
+
+
+def _fits_as_it_is(members: list[tuple[_Planned, list[NodePart]]], beside: PoolRoom) -> bool:
+    """Tell whether nodes that keep what they have can get what they miss. Where they have it, it has a place."""
+    missing = []
+    for each, parts in members:
+        if each.missing is None:
+            return False
+        if each.missing:
+            missing.append((parts[0].missing(each.missing),))
+    return not missing or beside.holds(NodesInTurn(missing))
 
 
 def _sum_in_turn(numbers: Sequence[int], count: int) -> int:

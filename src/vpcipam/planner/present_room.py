@@ -34,6 +34,15 @@ class NodePart:
         """The sets of subnets that it names."""
         return self.subnet_ids, self.others
 
+    def missing(self, addresses: int) -> "NodePart":
+        """Return so many further addresses of its node, which any subnet can have that its ENIs can be in."""
+        demand = self.demand if self.whole is None else self.whole
+        slots = addresses // demand.slot_size if demand.slot_size > 1 else 0
+        fixed = max(1, addresses - slots * demand.slot_size)
+        return NodePart(
+            Demand(fixed=fixed, slots=slots, slot_size=demand.slot_size, slots_per_eni=max(1, slots), pool=demand.pool), self.subnet_ids
+        )
+
     def numbered(self, sets: Mapping[frozenset[str], int]) -> "NodePart":
         """Return it with the numbers of its sets of subnets: its own for `demand`, that of the others for `whole`."""
         own, others = (sets[frozenset(each)] for each in self.sets)

@@ -367,10 +367,8 @@ def count_subnets(demands: Demands, capacity: Capacity) -> SubnetCount | None:
     counts = [max((part.subnet + 1 for part in parts), default=0) for parts in placements if parts is not None]
     if not counts:
         return None
-    most, least = min(counts), least_subnets(demands, capacity)
-    while most > least and find_placement(demands, (capacity,) * (most - 1)) is not None:  # it divides nodes otherwise
-        most -= 1
-    for fewer in range(least, most):
+    most = min(counts)
+    for fewer in range(least_subnets(demands, capacity), most):
         found = search_placement(demands, (capacity,) * fewer)
         if found is not False:
             return SubnetCount(fewer if found else most, fewer)
