@@ -249,6 +249,19 @@ def _(world):
     return True
 
 
+@mutation("subnet-mostly-spare", "warm-pool-explained")
+def _(world):
+    """Many nodes with few pods in a small subnet."""
+    made = Cluster.make(*["m5.large"] * 10, variables=world.chance.choice(({}, {"WARM_IP_TARGET": "18"})), cidr="10.0.0.0/24")
+    for here in made.nodes:
+        made.pod(here)
+    made.wait(world.chance.randint(30, 90))
+    world.write(Cluster.make("m5.large"))
+    world.cluster = made
+    world.live_on()
+    return True
+
+
 # --- targets and cooldowns ---------------------------------------------------------------------------------------------------
 
 
