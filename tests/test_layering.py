@@ -24,6 +24,7 @@ ROOMS = """
     ec2
     action node
     planner prometheus
+    agent
     fleet inspection
     report testing
     cli
@@ -96,6 +97,11 @@ ALLOWED = {
     "inspection.readers": {"files": "nothing of its own: it wraps streams"},
     "inspection.readers.files": {"files": "files and archives, given by their paths"},
     "journal": {"files": "the journals", "processes": "locks name the process that holds them, and refuse in a forked child"},
+    "agent.cni": {"environment": "the runtime's arguments", "files": "stdin, stdout, and the pod's namespace"},
+    "agent.kernel": {"processes": "asks iptables for its version"},
+    "agent.notes": {"files": "the notes"},
+    "agent.running": {"files": "the socket", "network": "listens", "processes": "threads that answer, and the own number in a path"},
+    "agent.wire": {"files": "closes those that come with messages", "network": "a unix socket"},
     "datapath.namespaces": {"files": "namespaces, given by their paths", "processes": "a thread for each call: threads enter namespaces"},
     "datapath.programs": {"processes": "runs iptables and nft"},
     "datapath.apply": {"clock": "waits between tries", "chance": "jitter of the waits", "files": "writes kernel settings"},

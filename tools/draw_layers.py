@@ -17,7 +17,7 @@ PICTURE = REPOSITORY / "docs" / "pictures" / "layers.svg"
 # From the top down: the subject of a layer, and its rooms.
 LAYERS = (
     ("people", "cli report testing"),
-    ("many nodes, real nodes", "planner fleet inspection prometheus contracts"),
+    ("many nodes, real nodes", "planner fleet inspection agent prometheus contracts"),
     ("one node over time", "node datapath action"),
     ("EC2, or a model of it", "ec2"),
     ("decisions, no actions", "warmpool policies"),

@@ -42,12 +42,13 @@ def commands():
 
 TUNED_FOR = 'duration = "1 h"'
 
-# Those that read EC2 are run in test_inspect_command.py, where a model answers; those that serve until a signal in test_serve_command.py.
+# Those that read EC2 are run in test_inspect_command.py, where a model answers. Those that serve until a signal are run in
+# test_serve_command.py and tests/agent/test_processes.py.
 EXAMPLES = [
     pytest.param(example, id=example, marks=[pytest.mark.thorough] if example.startswith("vpcipam tune") else [])
     for command in commands().values()
     for example in command.examples
-    if "--ec2" not in example and not example.startswith("vpcipam serve")
+    if "--ec2" not in example and not example.startswith(("vpcipam serve", "vpcipam agent"))
 ]
 
 

@@ -12,6 +12,7 @@ import pytest
 
 import vpcipam.cli.app
 from vpcipam._version import __version__
+from vpcipam.agent import cni
 from vpcipam.cli import main, streams
 
 FULL = Path("/dev/full")
@@ -114,8 +115,10 @@ def test_the_package_and_its_command_run_as_modules(environment, module):
 
 def test_the_scripts_that_pip_installs_run_the_command():
     scripts = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]["scripts"]
-    assert scripts == dict.fromkeys(("vpcipam", "kubectl-vpcipam"), "vpcipam.cli:run_process")
+    command = dict.fromkeys(("vpcipam", "kubectl-vpcipam"), "vpcipam.cli:run_process")
+    assert scripts == command | {"vpcipam-cni": "vpcipam.agent.cni:main"}
     assert callable(vpcipam.cli.run_process)
+    assert callable(cni.main)
 
 
 # --- what is not installed -----------------------------------------------------------------------------------------------
@@ -161,6 +164,7 @@ ARGUMENTS = {
     "inspect": ("FILE",),
     "verify": ("FILE",),
     "serve": (),
+    "agent": ("--instance-id", "i-1"),
     "completion": ("bash",),
     "help": ("plan",),
 }

@@ -75,8 +75,8 @@ def run(cli, tmp_path):
 
 
 def test_every_command_is_here():
-    serve = {"serve"}  # tests/cli/test_serve_command.py has its JSON
-    assert {arguments[0] for arguments in COMMANDS.values()} | serve == set(app.list_commands(None))
+    servers = {"serve", "agent"}  # test_serve_command.py and tests/agent/test_processes.py have their JSON
+    assert {arguments[0] for arguments in COMMANDS.values()} | servers == set(app.list_commands(None))
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -31,8 +31,8 @@ MORE = [
     "vpcipam inspect examples/present examples/node",
     "vpcipam verify examples/symptoms/restart/ipamd.log",
 ]
-ELSEWHERE = {"sweep", "tune", "serve"}
-"""test_outputs.py and test_serve_command.py check their documents, of shorter runs."""
+ELSEWHERE = {"sweep", "tune", "serve", "agent"}
+"""test_outputs.py, test_serve_command.py and tests/agent/test_processes.py check their documents, of shorter runs."""
 EXAMPLES = [
     example
     for name in sorted({*COMMANDS} - ELSEWHERE)

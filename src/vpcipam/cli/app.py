@@ -30,6 +30,7 @@ COMMANDS = {
     "inspect": "Show what a real node has and what is wrong with it.",
     "verify": "Check what logs tell against the promises of an allocator.",
     "serve": "Serve a model of EC2 to AWS clients.",
+    "agent": "Run a node: addresses and network for its pods.",
     "completion": "Print a shell script that completes arguments.",
     "help": "Show the help of a command, or a page about a topic.",
 }

@@ -1,5 +1,6 @@
 """A client of the real EC2, and advice about its errors."""
 
+import os
 from typing import TYPE_CHECKING
 
 from vpcipam.ec2.api import Ec2Error, ErrorCode
@@ -58,6 +59,7 @@ def make_client(region: str | None, profile: str | None) -> "EC2Client":
         raise MissingExtra("reading EC2 needs boto3: pip install 'vpcipam[cli,ec2]'") from None
     from vpcipam.ec2.boto import CLIENT_CONFIG  # noqa: PLC0415 - likewise
 
+    region = region or os.environ.get("AWS_REGION")  # boto3 reads AWS_DEFAULT_REGION only, unlike the AWS CLI and other SDKs
     try:
         return boto3.Session(profile_name=profile, region_name=region).client("ec2", config=CLIENT_CONFIG)
     except NoRegionError:

@@ -113,6 +113,7 @@ def _network_interface(members: _Members, *, zone: str | None, instance_id: str 
         primary_ipv6=next(iter(primaries), ""),
         security_group_ids=tuple([group_id for group_id, _ in groups]),
         security_group_names=tuple([name for _, name in groups]),
+        mac_address=members.text("MacAddress", required=False),
         unreadable=tuple(members.unreadable),
     )
 

@@ -76,6 +76,7 @@ class NetworkInterface:
         security_group_ids: its security groups, sorted; empty if the client doesn't show them.
         security_group_names: their names, in the same order.
         unreadable: the members of EC2's answer that were missing or of the wrong type, such as those that a person has cut out.
+        mac_address: empty if the client doesn't show it, as the model; equality ignores it.
     """
 
     eni_id: str
@@ -98,6 +99,7 @@ class NetworkInterface:
     security_group_names: tuple[str, ...] = ()
     primary_ipv6: str = ""
     unreadable: tuple[str, ...] = ()
+    mac_address: str = attrs.field(default="", eq=False)
 
     @property
     def single_ips(self) -> tuple[str, ...]:

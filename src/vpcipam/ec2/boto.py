@@ -267,6 +267,12 @@ class BotoEc2:
         items = self._describe("describe_subnets", "Subnets", names=("SubnetIds", subnet_ids), filters=of_vpc)
         return tuple(sorted(map(read_subnet, items), key=lambda subnet: subnet.subnet_id))
 
+    def vpc_cidrs(self, vpc_id: str) -> tuple[str, ...]:
+        """List the IPv4 CIDRs of a VPC, the primary one first."""
+        (vpc,) = self._describe("describe_vpcs", "Vpcs", names=("VpcIds", (vpc_id,)))
+        blocks = _items(vpc, "CidrBlockAssociationSet", "DescribeVpcs")
+        return tuple(block["CidrBlock"] for block in blocks if block["CidrBlockState"]["State"] == "associated")
+
     def get_subnet_cidr_reservations(self, subnet_id: str, *, now_ns: int) -> tuple[SubnetCidrReservation, ...]:
         """List the reservations of a subnet, IPv4 and IPv6 ones, ordered by id."""
         found: list[SubnetCidrReservation] = []

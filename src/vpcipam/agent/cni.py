@@ -1,0 +1,331 @@
+"""`vpcipam-cni`: the CNI plugin. It checks what the runtime asks for, asks the agent, and prints the result (CNI 0.4.0 to 1.1.0).
+
+Its checks are those of the Go library that most plugins use, so that a runtime gets the errors that it knows. The runtime waits for this
+program at each pod, so it imports only what it needs, and most of it only when it needs it.
+"""
+
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from vpcipam.agent import wire
+
+if TYPE_CHECKING:
+    from vpcipam.agent.notes import Key
+
+VERSIONS: Final = ("0.4.0", "1.0.0", "1.1.0")
+"""The versions of the specification that a configuration may name, ascending."""
+STATE_FOLDER: Final = "stateFolder"
+"""The member of the plugin's configuration that names the agent's folder."""
+
+VERSION_ERROR: Final = 1
+ENVIRONMENT_ERROR: Final = 4
+IO_ERROR: Final = 5
+DECODE_ERROR: Final = 6
+CONFIG_ERROR: Final = 7
+NETNS_ERROR: Final = 8
+TRY_AGAIN: Final = 11
+NOT_AVAILABLE: Final = 50
+NOT_AS_EXPECTED: Final = 100
+"""Our own code: what CHECK expects is missing, or a pod can't be wired as asked."""
+INTERNAL_ERROR: Final = 999
+
+STDIN_LIMIT: Final = wire.MESSAGE_LIMIT
+STATUS_TIMEOUT_S: Final = 5.0
+"""A runtime asks for STATUS every few seconds. An agent that does not answer in this time is not available."""
+
+_OF_SANDBOX = ("CNI_CONTAINERID", "CNI_IFNAME", "CNI_PATH")
+_REQUIRED = {
+    "ADD": ("CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_PATH"),
+    "CHECK": ("CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_PATH"),
+    "DEL": _OF_SANDBOX,
+    "GC": ("CNI_PATH",),
+    "STATUS": ("CNI_PATH",),
+}
+_SINCE = {"GC": "1.1.0", "STATUS": "1.1.0"}
+_NAME = r"[A-Za-z0-9][A-Za-z0-9_.\-]*"
+_LONGEST_INTERFACE_NAME = 15
+_TRUE = {"1", "t", "T", "true", "TRUE", "True"}
+_POD_ARGUMENTS = ("K8S_POD_NAMESPACE", "K8S_POD_NAME", "K8S_POD_INFRA_CONTAINER_ID", "K8S_POD_UID")
+_ANNOTATIONS = "io.kubernetes.cri.pod-annotations"
+_MULTI_NIC = ("k8s.amazonaws.com/nicConfig", "multi-nic-attachment")
+_ATTACHMENTS = ("cni.dev/valid-attachments", "cni.dev/attachments")  # libcni sends both
+
+Ask = Callable[..., dict[str, Any]]
+"""As `wire.ask`."""
+
+
+class CniError(Exception):
+    """An error for the runtime, with its code of the specification."""
+
+    def __init__(self, code: int, message: str, details: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.details = details
+
+
+def main() -> int:
+    """Do what the environment says, as all that this process does, and return its exit code."""
+    try:
+        out, code = run(os.environ, lambda: sys.stdin.buffer.read(STDIN_LIMIT + 1))
+        sys.stdout.write(out)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered has no reader
+        return 1
+    return code
+
+
+def run(environment: Mapping[str, str], read_stdin: Callable[[], bytes], ask: Ask = wire.ask) -> tuple[str, int]:
+    """Carry out one call of the runtime.
+
+    Args:
+        environment: the variables of the process.
+        read_stdin: reads the configuration, at most `STDIN_LIMIT` + 1 bytes.
+        ask: asks the agent.
+
+    Returns:
+        What to print, and the exit code.
+    """
+    if not environment.get("CNI_COMMAND"):
+        sys.stderr.write(f"vpcipam-cni: the CNI plugin of vpcipam\nCNI protocol versions supported: {', '.join(VERSIONS)}\n")
+        return "", 0
+    version = VERSIONS[-1]
+    try:
+        if environment["CNI_COMMAND"] == "VERSION":
+            return _line({"cniVersion": version, "supportedVersions": list(VERSIONS)}), 0
+        call = _Call(environment, read_stdin)
+        version = call.version
+        result = _VERBS[call.verb](call, ask)
+    except CniError as error:
+        return _line({"cniVersion": version, "code": error.code, "msg": str(error), "details": error.details}), 1
+    except wire.MessageError as error:
+        return _line({"cniVersion": version, "code": INTERNAL_ERROR, "msg": str(error), "details": ""}), 1
+    return ("" if result is None else _line(result)), 0
+
+
+def _line(document: Mapping[str, Any]) -> str:
+    return json.dumps(document) + "\n"
+
+
+class _Call:
+    """One call of the runtime, checked as far as its verb needs.
+
+    Attributes:
+        config: the plugin's configuration, with what the runtime has added.
+        folder: the agent's.
+    """
+
+    def __init__(self, environment: Mapping[str, str], read_stdin: Callable[[], bytes]) -> None:
+        self.verb = environment["CNI_COMMAND"]
+        required = _REQUIRED.get(self.verb, ())
+        missing = [name for name in required if not environment.get(name)]
+        self.container_id, self.if_name = environment.get("CNI_CONTAINERID", ""), environment.get("CNI_IFNAME", "")
+        self.netns, self._arguments = environment.get("CNI_NETNS", ""), environment.get("CNI_ARGS", "")
+        self._may_be_host = environment.get("CNI_NETNS_OVERRIDE", "").upper() in {"1", "TRUE"}
+        if "CNI_CONTAINERID" in required and self.container_id and not re.fullmatch(_NAME, self.container_id):
+            raise CniError(ENVIRONMENT_ERROR, "invalid characters in CNI_CONTAINERID", repr(self.container_id))
+        if "CNI_IFNAME" in required and self.if_name and not _is_interface_name(self.if_name):
+            raise CniError(ENVIRONMENT_ERROR, "CNI_IFNAME can't be the name of an interface", repr(self.if_name))
+        if missing:
+            raise CniError(ENVIRONMENT_ERROR, f"required env variables [{','.join(missing)}] missing")
+        self.config = _read_config(read_stdin)
+        self.network_name = self.config.get("name", "")
+        if not isinstance(self.network_name, str) or not self.network_name:
+            raise CniError(CONFIG_ERROR, "missing network name")
+        if not re.fullmatch(_NAME, self.network_name):
+            raise CniError(CONFIG_ERROR, "invalid characters in the network name", repr(self.network_name))
+        if not required:
+            raise CniError(ENVIRONMENT_ERROR, f"unknown CNI_COMMAND: {self.verb}")
+        self.version = self._checked_version()
+        folder = self.config.get(STATE_FOLDER, wire.DEFAULT_FOLDER)
+        if not isinstance(folder, str) or not folder.startswith("/"):
+            raise CniError(CONFIG_ERROR, f"{STATE_FOLDER} must be the absolute path of the agent's folder", repr(folder))
+        self.folder = folder
+
+    def _checked_version(self) -> str:
+        version = self.config.get("cniVersion", "0.1.0")  # the specification's default
+        if not isinstance(version, str):
+            raise CniError(DECODE_ERROR, "cniVersion must be a text", repr(version))
+        if version not in VERSIONS:
+            raise CniError(VERSION_ERROR, "incompatible CNI versions", f"config is {version!r}, plugin supports {list(VERSIONS)}")
+        if VERSIONS.index(version) < VERSIONS.index(_SINCE.get(self.verb, version)):
+            raise CniError(
+                VERSION_ERROR, f"config version does not allow {self.verb}", f"it is {version}, not {_SINCE[self.verb]} or newer"
+            )
+        return version
+
+    @property
+    def key(self) -> "Key":
+        return self.network_name, self.container_id, self.if_name
+
+    def request(self, verb: str, **members: Any) -> dict[str, Any]:  # noqa: ANN401 - any member of a request
+        """Return a request about the sandbox."""
+        return {"verb": verb, "key": list(self.key), **members}
+
+    def pod(self) -> tuple[str, str]:
+        """Read the pod's namespace and name from CNI_ARGS; each is empty if it isn't there."""
+        pairs = [pair.split("=") for pair in self._arguments.split(";") if self._arguments]
+        if any(len(pair) != 2 for pair in pairs):
+            raise CniError(ENVIRONMENT_ERROR, "CNI_ARGS must be NAME=VALUE;NAME=VALUE", repr(self._arguments))
+        arguments = {name: value for name, value in pairs}  # noqa: C416 - mypy reads dict(pairs) as pairs of lists
+        unknown = sorted({*arguments} - {*_POD_ARGUMENTS, "IgnoreUnknown"})
+        if unknown and arguments.get("IgnoreUnknown", "") not in _TRUE:
+            raise CniError(ENVIRONMENT_ERROR, f"CNI_ARGS has unknown arguments {unknown}", "IgnoreUnknown=1 lets them pass")
+        namespace, name = (arguments.get(each, "") for each in _POD_ARGUMENTS[:2])
+        if not (namespace + name).isprintable():
+            raise CniError(ENVIRONMENT_ERROR, "the pod's name in CNI_ARGS is not printable", repr(self._arguments))
+        return namespace, name
+
+    def previous_result(self) -> dict[str, Any] | None:
+        """Return the result of the plugins before this one, None if there is none."""
+        result = self.config.get("prevResult")
+        if result is None:
+            return None
+        lists = [result.get(name) or [] for name in ("interfaces", "ips")] if isinstance(result, dict) else [None]
+        if not all(isinstance(each, list) and all(isinstance(item, dict) for item in each) for each in lists):
+            raise CniError(DECODE_ERROR, "prevResult can't be read: interfaces and ips must be lists of objects")
+        return dict(result)
+
+    def wants_every_card(self) -> bool:
+        """Tell whether the pod's annotations ask for an address of every network card."""
+        runtime = self.config.get("runtimeConfig")
+        annotations = runtime.get(_ANNOTATIONS) if isinstance(runtime, dict) else None
+        return isinstance(annotations, dict) and annotations.get(_MULTI_NIC[0]) == _MULTI_NIC[1]
+
+    def ask_about_namespace(self, ask: Ask, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Ask the agent, and pass it the pod's network namespace."""
+        try:
+            descriptor = os.open(self.netns, os.O_RDONLY | os.O_CLOEXEC)
+        except (OSError, ValueError) as error:
+            raise CniError(NETNS_ERROR, f"can't open the network namespace {self.netns}", str(error)) from None
+        try:
+            if not self._may_be_host and _is_own_namespace(descriptor):
+                raise CniError(NETNS_ERROR, "plugin's netns and netns from CNI_NETNS should not be the same")
+            return _refuse_errors(ask(self.folder, request, netns=descriptor))
+        except wire.AgentUnreachable as error:
+            raise CniError(TRY_AGAIN, str(error), "start it with `vpcipam agent`") from None
+        finally:
+            os.close(descriptor)
+
+
+def _is_interface_name(name: str) -> bool:
+    return len(os.fsencode(name)) <= _LONGEST_INTERFACE_NAME and name not in {".", ".."} and not re.search(r"[/:\s]", name)
+
+
+def _read_config(read_stdin: Callable[[], bytes]) -> dict[str, Any]:
+    try:
+        data = read_stdin()
+    except OSError as error:
+        raise CniError(IO_ERROR, "error reading from stdin", str(error)) from None
+    if len(data) > STDIN_LIMIT:
+        raise CniError(DECODE_ERROR, f"the configuration has more than {STDIN_LIMIT} bytes")
+    try:
+        config = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise CniError(DECODE_ERROR, "the configuration is not JSON", str(error)) from None
+    if not isinstance(config, dict):
+        raise CniError(DECODE_ERROR, "the configuration is no JSON object")
+    return config
+
+
+def _is_own_namespace(descriptor: int) -> bool:
+    """Tell whether an open file is the network namespace of this process."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat("/proc/self/ns/net"))  # noqa: PTH116 - importing pathlib costs every start
+    except FileNotFoundError:  # /proc is not mounted
+        return False
+
+
+def _refuse_errors(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return an answer, unless it is an error."""
+    error = answer.get("error")
+    if error is None:
+        return answer
+    raise CniError(error["code"], error["msg"], error.get("details", ""))
+
+
+# --- verbs ---------------------------------------------------------------------------------------------------------------
+
+
+def _add(call: _Call, ask: Ask) -> dict[str, Any]:
+    previous = call.previous_result() or {}
+    answer = call.ask_about_namespace(ask, call.request("ADD", pod=list(call.pod()), every_card=call.wants_every_card()))
+    interfaces, ips = list(previous.get("interfaces") or []), list(previous.get("ips") or [])
+    for each in answer["attachments"]:
+        mtu = {"mtu": each["mtu"]} if call.version == "1.1.0" else {}
+        interfaces.append({"name": each["host_name"], "mac": each["host_mac"], **mtu})
+        ips.append(_ip(each["address"], call.version) | {"interface": len(interfaces)})
+        interfaces.append({"name": each["pod_name"], "mac": each["pod_mac"], "sandbox": call.netns, **mtu})
+    return {"dns": {}, **previous, "cniVersion": call.version, "interfaces": interfaces, "ips": ips}
+
+
+def _ip(address: str, version: str) -> dict[str, Any]:
+    of_version = ("6", 128) if ":" in address else ("4", 32)
+    return {**({"version": of_version[0]} if version == "0.4.0" else {}), "address": f"{address}/{of_version[1]}"}
+
+
+def _check(call: _Call, ask: Ask) -> None:
+    previous = call.previous_result()
+    if previous is None:
+        raise CniError(CONFIG_ERROR, "CHECK needs the prevResult of the ADD")
+    call.pod()  # as ADD does, only to refuse the same
+    answer = call.ask_about_namespace(ask, call.request("CHECK"))
+    listed = {ip.get("address") for ip in previous.get("ips") or []}
+    held = [_ip(address, call.version)["address"] for address in answer["addresses"]]
+    if not listed.issuperset(held):
+        raise CniError(NOT_AS_EXPECTED, f"the sandbox holds {', '.join(held)}, which prevResult does not list")
+
+
+def _delete(call: _Call, ask: Ask) -> None:
+    """Delete a sandbox by its key alone. If there is no agent, leave it a note."""
+    request = call.request("DEL")
+    try:
+        _refuse_errors(ask(call.folder, request))
+    except wire.AgentUnreachable:
+        from vpcipam.agent.notes import discard_note, leave_note  # noqa: PLC0415 - most calls don't need it
+
+        try:
+            leave_note(call.folder, call.key)
+            # An agent that has started meanwhile may have read the notes before. If there is still none, one that starts later reads them.
+            _refuse_errors(ask(call.folder, request))
+            discard_note(call.folder, call.key)
+        except wire.AgentUnreachable:
+            return
+        except OSError as error:
+            raise CniError(IO_ERROR, f"there is no agent, and it can't be left a note: {error}", "start it with `vpcipam agent`") from None
+
+
+def _gc(call: _Call, ask: Ask) -> None:
+    named = [name for name in _ATTACHMENTS if name in call.config]
+    if not named:
+        raise CniError(CONFIG_ERROR, f"GC needs {_ATTACHMENTS[0]}: without the list, everything would go")
+    attachments = call.config[named[0]] or []  # Go writes an empty list as null
+    try:
+        valid = [[each["containerID"], each["ifname"]] for each in attachments]
+    except (TypeError, KeyError):
+        raise CniError(DECODE_ERROR, f"{named[0]} must be a list of objects with containerID and ifname") from None
+    _ask_or_unavailable(call, ask, {"verb": "GC", "network": call.network_name, "valid": valid})
+
+
+def _status(call: _Call, ask: Ask) -> None:
+    _ask_or_unavailable(call, ask, {"verb": "STATUS"}, timeout_s=STATUS_TIMEOUT_S)
+
+
+def _ask_or_unavailable(call: _Call, ask: Ask, request: Mapping[str, Any], **options: float) -> None:
+    try:
+        _refuse_errors(ask(call.folder, request, **options))
+    except wire.AgentUnreachable as error:
+        raise CniError(NOT_AVAILABLE, str(error), "start it with `vpcipam agent`") from None
+
+
+_VERBS: Final[Mapping[str, Callable[[_Call, Ask], dict[str, Any] | None]]] = {
+    "ADD": _add,
+    "CHECK": _check,
+    "DEL": _delete,
+    "GC": _gc,
+    "STATUS": _status,
+}
