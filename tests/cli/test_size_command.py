@@ -127,15 +127,15 @@ def test_a_file_has_groups_and_options_override_it(cli):
 
 def test_a_cluster_of_groups_that_does_not_fit_is_a_finding(cli):
     answer = cli("size", "--cluster", str(CLUSTERS / "subnet-calculator.toml"), "--subnets=/24", "--fail-if-short")
-    assert answer.finding == "the subnets are too few for 3 nodes: add subnets or larger ones"
-    assert "no - no 360 of 251 addresses 143%" in " ".join(answer.out.split())
+    assert answer.finding == "the subnets are too few for 3 nodes; they would do for 2 nodes: add subnets or larger ones"
+    assert "no 2 2 360 of 251 addresses 143%" in " ".join(answer.out.split())
 
 
 def test_tags_matter_to_groups_too(cli):
     subnets = "subnets = ['/24', '/24', '/24']\n"
     group = "[[group]]\ninstance_type = 'm5.xlarge'\nnodes = 7\npods = 25\nsettings = {ENABLE_PREFIX_DELEGATION = true}\n"
     both = subnets + 2 * group
-    assert "without tags they are too few." in " ".join(cli("size", "--cluster=-", stdin=both).out.split())
+    assert "without tags they reach for 12 nodes." in " ".join(cli("size", "--cluster=-", stdin=both).out.split())
 
 
 @pytest.mark.parametrize(

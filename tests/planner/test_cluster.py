@@ -284,7 +284,22 @@ def test_what_else_is_there_takes_from_what_given_subnets_have():
     assert plan_cluster([group(1, 25)], subnets, reserve=Reserve(zones_lost=1)).most_nodes == 5
     assert plan_cluster([group(1, 25)], subnets, reserve=Reserve(surge=2)).most_nodes == 8
     assert plan_cluster([group(1, 25)], subnets, reserve=Reserve(load_balancers=4)).most_nodes == 8
-    assert plan_cluster([group(1, 25), group(1, 25)], subnets).most_nodes is None
+    assert plan_cluster([group(1, 25), group(1, 25)], subnets).most_nodes == 8  # 4 of each are 2 in a zone, and 5 would be 3
+
+
+def test_several_groups_grow_alike_as_far_as_given_subnets_reach():
+    groups = [group(12, 25), group(6, 8, {}, "m5.large"), group(3, 10, PREFIXES, "m5.large")]
+    subnets = [f"{zone}=/22" for zone in "abc"]
+    answer = plan_cluster(groups, subnets)
+    assert answer.fits
+    sizes = [[-(-nodes * each.nodes // 21) for each in groups] for nodes in range(200)]
+    reach = max(nodes for nodes, counts in enumerate(sizes) if sum(counts) == answer.most_nodes)
+    assert reach > 21
+    for nodes, fits in ((reach, True), (reach + 1, False)):
+        grown = [attrs.evolve(each, nodes=count) for each, count in zip(groups, sizes[nodes], strict=True)]
+        assert plan_cluster(grown, subnets).fits == fits
+    short = plan_cluster([attrs.evolve(each, nodes=20 * each.nodes) for each in groups], subnets)
+    assert (short.fits, short.most_nodes) == (False, answer.most_nodes)
 
 
 @pytest.mark.parametrize(

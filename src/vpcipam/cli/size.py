@@ -189,8 +189,8 @@ def _finding(rows: list[Row]) -> str | None:
 def _shortage(answer: ClusterPlan) -> str | None:
     parts = []
     if not answer.fits:
-        reach = "" if answer.most_nodes is None else f"; they would do for {counted(answer.most_nodes, 'node')}"
-        parts.append(f"the subnets are too few for {counted(answer.nodes, 'node')}{reach}: add subnets or larger ones")
+        reach = counted(answer.most_nodes or 0, "node")
+        parts.append(f"the subnets are too few for {counted(answer.nodes, 'node')}; they would do for {reach}: add subnets or larger ones")
     for each in answer.groups:
         if each.node.pods_waiting:
             who = f"{counted(each.node.pods_waiting, 'pod')} would wait on each node of {each.group.name}"

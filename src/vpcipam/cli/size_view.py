@@ -107,9 +107,11 @@ def _answers(page: "Page", rows: list[Row]) -> None:
     """Write the table, and what its columns mean."""
     first = rows[0].answer
     page.add(size_table(rows))
-    what = "subnets" if first.subnet is not None else "most nodes"
+    what = "subnets: in all zones"
+    if first.subnet is None:
+        what = "most nodes: in all zones" + (", if all groups grow alike" if len(first.groups) > 1 else "")
     node = " ENIs, addresses, /28s: of a node." if len(first.groups) == 1 else " addresses: of the fullest zone."
-    page.line(f"{what}: in all zones. untagged: if no subnet is tagged kubernetes.io/role/cni=1.{node}", "dim")
+    page.line(f"{what}. untagged: if no subnet is tagged kubernetes.io/role/cni=1.{node}", "dim")
 
 
 def _addresses(answer: ClusterPlan) -> Figure:
@@ -121,8 +123,7 @@ def _addresses(answer: ClusterPlan) -> Figure:
 def _figures(answer: ClusterPlan) -> tuple[Cell, ...]:
     if answer.subnet is not None:
         return answer.subnets_total, answer.subnets_per_zone, answer.subnets_total_untagged
-    several = len(answer.groups) > 1
-    return answer.fits, answer.most_nodes, answer.fits_untagged if several else answer.most_nodes_untagged
+    return answer.fits, answer.most_nodes, answer.most_nodes_untagged
 
 
 def _text(count: int | None) -> str:
@@ -166,7 +167,7 @@ def _warnings(page: "Page", answer: ClusterPlan, head: str) -> None:
 def _untagged_text(answer: ClusterPlan) -> str:
     if answer.subnet is None:
         reach = answer.most_nodes_untagged
-        without = "they are too few" if reach is None else f"they reach for {counted(reach, 'node')}"
+        without = f"they reach for {counted(reach or 0, 'node')}"
     elif answer.subnets_per_zone_untagged is None:
         without = "a node does not fit into one subnet"
     else:

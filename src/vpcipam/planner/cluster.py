@@ -113,8 +113,8 @@ class ClusterPlan:
         fragmented: The same if every single address breaks a /28 of its own; None unless all groups have prefixes.
         fits: Whether the cluster fits into the given subnets.
         fits_untagged: The same without tags.
-        most_nodes: The most nodes of the only group for which the given subnets suffice, with all of `reserve`; None for several groups,
-            and without given subnets.
+        most_nodes: The most nodes for which the given subnets suffice, with all of `reserve`. If there are several groups, all grow or
+            shrink alike. None without given subnets.
         most_nodes_untagged: The same without tags.
         bites: What can run out, the scarcest first.
         nau: The Network Address Usage of the VPC.
@@ -275,6 +275,11 @@ _FOR_NODES, _FOR_PODS = 0, 1
 """The pools of `Demand.pool` for which a given subnet can be open."""
 
 
+def _for_pods(demands: Demands) -> Demands:
+    """Return what is taken of the subnets that are open for pods."""
+    return [(attrs.evolve(demand, pool=_FOR_PODS), count) for demand, count in demands]
+
+
 def _by_zone(subnets: Sequence[ClusterSubnet]) -> dict[str, list[Capacity]]:
     """Return what the given subnets of each zone hold. One that is given for nodes and for pods is open for both."""
     zones = [each.zone for each in subnets if not each.for_pods]
@@ -322,14 +327,19 @@ class _Planner:
         """Return the most nodes of a group in one zone."""
         return ceil_div(self._reserve.most_nodes(nodes), self._zones - self._reserve.zones_lost)
 
-    def _of_nodes(self) -> Demands:
-        """What a zone takes out of its subnets for nodes."""
-        nodes = [(own, each.most_nodes_per_zone) for (own, _), each in zip(self._takes, self._groups, strict=True)]
+    def _of_nodes(self, counts: Iterable[int] | None = None) -> Demands:
+        """What so many nodes of each group in a zone take out of its subnets for nodes."""
+        nodes = [(own, count) for (own, _), count in zip(self._takes, counts or self._counts, strict=True)]
         return [*nodes, *self._reserve.demands]
 
-    def _of_pods(self) -> Demands:
-        """What a zone takes out of its subnets for pods, with custom networking."""
-        return [(pods, each.most_nodes_per_zone) for (_, pods), each in zip(self._takes, self._groups, strict=True) if pods is not None]
+    def _of_pods(self, counts: Iterable[int] | None = None) -> Demands:
+        """What they take out of its subnets for pods, if these are others."""
+        return [(pods, count) for (_, pods), count in zip(self._takes, counts or self._counts, strict=True) if pods is not None]
+
+    @property
+    def _counts(self) -> list[int]:
+        """The most nodes of each group in a zone."""
+        return [each.most_nodes_per_zone for each in self._groups]
 
     # --- how many subnets ------------------------------------------------------------------------------------------------
 
@@ -370,7 +380,7 @@ class _Planner:
     def reach(self, subnets: tuple[ClusterSubnet, ...], by_zone: dict[str, list[Capacity]]) -> ClusterPlan:
         """Tell whether the subnets of each zone suffice, and for how many nodes they would."""
         nodes = self._of_nodes()
-        pods = [(attrs.evolve(demand, pool=_FOR_PODS), count) for demand, count in self._of_pods()]
+        pods = _for_pods(self._of_pods())
         if pods and not any(each.for_pods for each in subnets):
             raise InvalidArgument(
                 "nodes and pods have subnets of their own, as with custom networking; give those of the pods too (--pod-subnets), "
@@ -383,17 +393,12 @@ class _Planner:
                 limits[each.name, pool] = max(each, limits.get((each.name, pool), each), key=_by_share)
         fits = all(fits_into([*nodes, *pods], capacities) for _, capacities in zones)
         fits_untagged = all(fits_into(whole_demands([*nodes, *pods]), capacities) for _, capacities in zones)
-        most = most_untagged = None
-        if len(self._groups) == 1:
-            one = [(demand, 1) for demand, _ in (nodes[0], *pods)]
-            most = self._most_nodes(one, by_zone)
-            most_untagged = self._most_nodes(whole_demands(one), by_zone)
         return self._answer(
             subnets=subnets,
             fits=fits,
             fits_untagged=fits_untagged,
-            most_nodes=most,
-            most_nodes_untagged=most_untagged,
+            most_nodes=self._most_nodes(by_zone, tagged=True),
+            most_nodes_untagged=self._most_nodes(by_zone, tagged=False),
             limits=limits.values(),
         )
 
@@ -413,15 +418,19 @@ class _Planner:
                     )
                 )
 
-    def _most_nodes(self, one: Demands, by_zone: dict[str, list[Capacity]]) -> int:
-        """Return the most nodes of the only group for which every zone has room."""
-        others = self._reserve.demands
+    def _most_nodes(self, by_zone: dict[str, list[Capacity]], *, tagged: bool) -> int:
+        """Return the most nodes for which every zone has room, if all groups grow or shrink alike."""
+        total = sum(group.nodes for group, _ in self._nodes)
 
-        def in_zone(capacities: Sequence[Capacity]) -> int:
-            return last_that_holds(lambda count: fits_into([*((demand, count) for demand, _ in one), *others], capacities))
+        def shares(nodes: int) -> list[int]:
+            return [ceil_div(nodes * group.nodes, total) for group, _ in self._nodes]
 
-        room = min(in_zone(capacities) for capacities in by_zone.values())
-        return last_that_holds(lambda nodes: self._in_one_zone(nodes) <= room)
+        def holds(nodes: int) -> bool:
+            counts = [self._in_one_zone(share) for share in shares(nodes)]
+            demands = [*self._of_nodes(counts), *_for_pods(self._of_pods(counts))]
+            return all(fits_into(demands if tagged else whole_demands(demands), capacities) for capacities in by_zone.values())
+
+        return sum(shares(last_that_holds(holds)))
 
     # --- both ------------------------------------------------------------------------------------------------------------
 
