@@ -15,6 +15,7 @@ from vpcipam.inspection.readers.collector import Collector
 from vpcipam.inspection.readers.files import FAILURES, OpenFile, open_all, total_size
 from vpcipam.inspection.readers.logs import is_log, read_log
 from vpcipam.inspection.readers.long_lists import read_long_json
+from vpcipam.inspection.readers.other_texts import packed_by
 from vpcipam.inspection.readers.registry import may_be_json, read_lines, read_text
 from vpcipam.inspection.readers.repeated import without_older
 
@@ -73,6 +74,10 @@ def read_files(
 
 def _read_file(collector: Collector, file: OpenFile, stream: io.BufferedReader) -> None:
     encoding = next((name for mark, name in _BYTE_ORDER_MARKS.items() if file.head.startswith(mark)), "utf-8-sig")
+    packer = packed_by(file.head)
+    if packer:
+        collector.skip("the whole file", f"is packed by {packer}; unpack it, or use gzip or zip")
+        return
     if encoding == "utf-8-sig" and b"\0" in file.head:
         collector.skip("the whole file", "is binary, no text")
         return

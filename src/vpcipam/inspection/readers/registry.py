@@ -17,6 +17,7 @@ from vpcipam.inspection.log.line import OF_CONTAINERS, is_container_output
 from vpcipam.inspection.readers import ec2_answers, exposition, introspection, ipam_json, kubectl_text, kubernetes
 from vpcipam.inspection.readers.collector import Collector
 from vpcipam.inspection.readers.logs import is_event_file
+from vpcipam.inspection.readers.other_texts import what_instead
 from vpcipam.inspection.readers.scraps import BLANK, OPENING, Noise, Scrap, below, find_json
 from vpcipam.settings import Settings
 from vpcipam.settings.documents import MAX_LENGTH, parse_documents
@@ -146,6 +147,10 @@ def read_text(collector: Collector, text: str) -> None:
             return
     head = text[:_TERMINAL_LENGTH]
     begin = text[len(head) - len(without_terminal(head)) :]
+    told = what_instead(without_terminal(head).lstrip())
+    if told and OPENING.search(text) is None:
+        collector.skip("the whole text", told)
+        return
     if _is_yaml(begin) and _read_yaml(collector, text, begin):
         return
     _read_json(collector, text)
