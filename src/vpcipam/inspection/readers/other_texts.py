@@ -8,7 +8,12 @@ _BEGINNINGS = (
     (re.compile(r"(?:NAMESPACE +)?(?:NAME|LAST SEEN) {2,}[A-Z]"), "is a table of kubectl; add -o json"),
     (re.compile(r"An error occurred \(\w+\) when calling the \w+ operation"), "is an error of the AWS CLI, no answer of EC2"),
     (re.compile(r"Unable to locate credentials|You must specify a region|Could not connect to the endpoint"), "is an error of the AWS CLI"),
-    (re.compile(r"Error from server \(|error: (?:You|the server|no|unable) |The connection to the server |Unable to connect to the server"), "is an error of kubectl"),
+    (
+        re.compile(
+            r"Error from server \(|error: (?:You|the server|no|unable) |The connection to the server |Unable to connect to the server"
+        ),
+        "is an error of kubectl",
+    ),
     (re.compile(r"curl: \(\d+\)"), "is an error of curl; on the node, ipamd answers on localhost only"),
     (re.compile(r"[A-Z]{4,}\t\S"), "is --output text of the AWS CLI; use --output json"),
     (re.compile(r"-{20,}\n|\|\s+Describe[A-Z]\w+\s+\|"), "is --output table of the AWS CLI; use --output json"),
