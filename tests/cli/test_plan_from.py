@@ -63,6 +63,10 @@ def test_a_folder_and_stdin_work_too(cli, plan_from):
     assert cli("plan", "--from", "-", "--json", stdin=texts).document["pods"] == 62
 
 
+def test_a_rolling_update_that_gets_through_is_told(plan_from):
+    assert "00002: new nodes fit only one after the other (rolling update)" in words(plan_from("--type=t3.large"))
+
+
 def test_people_see_groups_subnets_and_changes(plan_from):
     text = words(plan_from(PREFIXES, CUSTOM, "--type=c5.xlarge"))
     assert "5 nodes in 2 groups · 62 pods with a VPC address" in text
@@ -73,7 +77,7 @@ def test_people_see_groups_subnets_and_changes(plan_from):
     assert "general: launch 3 new nodes: slots hold /28 prefixes instead of secondary IPs; max-pods changes. max-pods: 29 → 110." in text
     assert "subnet-00000000000000001: reserve 10.0.0.128/25 for 7 prefixes (a CIDR reservation)." in text
     assert "new nodes fit beside all old ones (blue/green)" in text
-    assert "new nodes fit only one after the other (rolling update)" in text
+    assert "new nodes fit only when old ones are gone: remove those first, or add a subnet." in text
     assert "4 prefixes take a CIDR reservation of a /26; no such range has so many whole /28s." in text
     assert "unknown (pods): " in text
     assert "c5.xlarge: all nodes of this type burst: no new nodes." in text

@@ -279,6 +279,21 @@ def test_what_fits_only_without_the_old_nodes_is_told_apart():
     assert plan_present(cluster(node(1, 20), subnets=[subnet("10.0.0.0/27")]), PREFIXES).pools[0].ranges == ()
 
 
+@pytest.mark.parametrize(("apart", "fits"), [(True, True), (False, False)])
+def test_what_an_old_node_leaves_in_a_rolling_update_need_not_be_whole_28s(apart, fits):
+    """Three nodes have 32 addresses each, in /28s of their own or mixed. New ones have two prefixes, and four /28s are whole."""
+    places = [range(32 * each, 32 * each + 32) if apart else range(each, 96, 3) for each in range(3)]
+    held = {f"n{number}": cidrs(*(f"10.0.0.{16 + place}" for place in own)) for number, own in enumerate(places)}
+    others = cidrs("10.0.0.176/28", "10.0.0.192/26")
+    there = subnet(held=tuple(each for own in held.values() for each in own), held_by=held, others=others)
+    nodes = [node(number, 10, attached=32) for number in range(3)]
+    (pool,) = plan_present(cluster(*nodes, subnets=[there]), PREFIXES).pools
+    assert (pool.prefixes, pool.free_prefixes, pool.available_prefixes) == (6, 4, 10)
+    assert (pool.fits, pool.fits_beside, pool.fits_one_by_one) == (True, False, fits)
+    (pool,) = plan_present(cluster(*nodes[:2], subnets=[attrs.evolve(there, unplaced_held=1)]), PREFIXES).pools
+    assert pool.fits_one_by_one  # nobody knows where the address is
+
+
 def test_reservations_for_prefixes_leave_less_for_single_addresses():
     there = subnet(
         "10.0.0.0/26", reserved=cidrs("10.0.0.16/28", "10.0.0.32/28"), others=cidrs(*(f"10.0.0.{each}" for each in range(4, 15)))

@@ -227,7 +227,7 @@ def _pool_change(pool: PresentPool) -> list[str]:
             if pool.fits_beside
             else "new nodes fit only one after the other (rolling update)"
             if pool.fits_one_by_one and pool.fits
-            else "no new node fits beside the old ones: remove nodes first"
+            else "new nodes fit only when old ones are gone: remove those first, or add a subnet"
             if pool.fits
             else "the new nodes don't fit"
         )

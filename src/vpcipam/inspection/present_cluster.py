@@ -219,12 +219,12 @@ class _Reader:
     # --- subnets ---------------------------------------------------------------------------------------------------------
 
     def _present_subnets(self, nodes: tuple[PresentNode, ...], used: Iterable[str]) -> Iterator[tuple[str, PresentSubnet]]:
-        held: dict[str, list[Cidr]] = {}
+        held: dict[str, dict[str, list[Cidr]]] = {}
         ours: set[str] = set()
         for case in self._cases.values():
             for eni in self._enis_of(case):
                 ours.add(eni.eni_id)
-                held.setdefault(eni.subnet_id, []).extend(_addresses(eni))
+                held.setdefault(eni.subnet_id, {}).setdefault(case.name, []).extend(_addresses(eni))
         others: dict[str, list[Cidr]] = {}
         of_cases = (fact.value for case in self._case.nodes for fact in case.network_interfaces)
         strangers = {eni.eni_id: eni for eni in (*of_cases, *(fact.value for fact in self._case.network_interfaces.values()))}
@@ -232,9 +232,11 @@ class _Reader:
             if eni_id not in ours:
                 others.setdefault(eni.subnet_id, []).extend(_addresses(eni))
         for subnet_id in used:
-            yield subnet_id, self._present_subnet(self._subnets[subnet_id], nodes, held.get(subnet_id, []), others.get(subnet_id, []))
+            yield subnet_id, self._present_subnet(self._subnets[subnet_id], nodes, held.get(subnet_id, {}), others.get(subnet_id, []))
 
-    def _present_subnet(self, subnet: Subnet, nodes: tuple[PresentNode, ...], held: list[Cidr], others: list[Cidr]) -> PresentSubnet:
+    def _present_subnet(
+        self, subnet: Subnet, nodes: tuple[PresentNode, ...], held: dict[str, list[Cidr]], others: list[Cidr]
+    ) -> PresentSubnet:
         ranges = [fact.value for fact in self._case.evidence.reservations if fact.value.subnet_id == subnet.subnet_id]
         explicit = [each.cidr for each in ranges if each.reservation_type != "prefix"]
         placed = PresentSubnet(
@@ -242,7 +244,8 @@ class _Reader:
             cidr=self._cidrs[subnet.subnet_id],
             zone=subnet.availability_zone,
             others=(*others, *(each for each in parse_valid(explicit) if each.version == 4)),
-            held=tuple(held),
+            held=tuple(cidr for cidrs in held.values() for cidr in cidrs),
+            held_by={name: tuple(cidrs) for name, cidrs in held.items()},
             reserved=tuple(each for each in parse_valid(each.cidr for each in ranges if each.reservation_type == "prefix")),
         )
         inside = [node for node in nodes if node.subnet_ids[:1] == (subnet.subnet_id,)]

@@ -1,6 +1,6 @@
 """The cluster that there is: its nodes with their pods, and its subnets with what is taken in them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import attrs
 
@@ -86,6 +86,7 @@ class PresentSubnet:
         zone: Its zone.
         others: What others than the nodes take: their ENIs, and CIDR reservations of the type `explicit`.
         held: What the nodes' ENIs have.
+        held_by: The same by the name of the node, as far as that is known.
         reserved: CIDR reservations of the type `prefix`. EC2 chooses no single address in them.
         unplaced_others: How many more addresses others take; nobody knows which.
         unplaced_held: How many more addresses the nodes have; nobody knows which.
@@ -97,6 +98,7 @@ class PresentSubnet:
     zone: str = ""
     others: tuple[Cidr, ...] = ()
     held: tuple[Cidr, ...] = ()
+    held_by: Mapping[str, tuple[Cidr, ...]] = attrs.field(factory=dict)
     reserved: tuple[Cidr, ...] = ()
     unplaced_others: int = 0
     unplaced_held: int = 0
@@ -117,14 +119,16 @@ class PresentSubnet:
         """How many addresses others take."""
         return _size(self._within(self.others)) + self.unplaced_others
 
-    def capacity(self, *, for_prefixes: bool, beside_nodes: bool = False) -> Capacity:
+    def capacity(self, *, for_prefixes: bool, beside_nodes: bool = False, without: Iterable[str] = ()) -> Capacity:
         """Return what the subnet can hold.
 
         Args:
             for_prefixes: Nodes have prefixes, so that reservations of the type `prefix` serve them; else these are as good as taken.
             beside_nodes: Beside what the nodes have now; else in its place.
+            without: Nodes of `held_by` that are gone.
         """
-        taken = [*self.others, *(self.held if beside_nodes else ()), *_kept(self.cidr)]
+        gone = {cidr for name in without for cidr in self.held_by.get(name, ())}
+        taken = [*self.others, *(each for each in self.held if beside_nodes and each not in gone), *_kept(self.cidr)]
         merged, both = [*self._within(taken)], [*self._within([*taken, *self.reserved])]
         outside = self.cidr.size - _size(both)
         whole = len(self._whole_blocks(both))

@@ -83,7 +83,8 @@ class PresentPool:
         places_known: Whether `available_prefixes` and `free_prefixes` are exact; else they are the most possible.
         fits: Whether the nodes fit.
         fits_beside: Whether new nodes fit beside all old ones (blue/green); None if no new nodes are needed.
-        fits_one_by_one: Whether each new node fits beside all old ones (a rolling update); None likewise.
+        fits_one_by_one: Whether new nodes fit one after the other, while old ones go (a rolling update, in the order of the nodes); None
+            likewise.
         most_nodes: For how many nodes like these the subnets suffice.
         most_pods: How many pods these run.
         ranges: What to reserve for the prefixes of new nodes.

@@ -87,6 +87,7 @@ class _Planner:
         self._variables = variables
         self._type = instance_type
         self._answers: dict[tuple[object, ...], NodePlan] = {}
+        self._replaced: list[str] = []  # the names of nodes that new ones replace
 
     def plan(self) -> PresentPlan:
         now = {node.name: _Planned(node, self._answer(node)) for node in self._cluster.nodes}
@@ -134,6 +135,7 @@ class _Planner:
         changed = [self._evolved(node) for node in nodes]
         reasons = dict.fromkeys(reason for old, new in zip(nodes, changed, strict=True) for reason in self._why_new(old, new))
         planned = [_Planned(node, self._answer(node), tuple(reasons)) for node in changed]
+        self._replaced += [each.name for each in nodes if reasons]
         if self._type is None and not any(each.answer.pods_waiting or each.answer.branch_pods_waiting for each in planned):
             return planned
         return self._spread_anew(nodes, changed, tuple(reasons))
@@ -241,6 +243,8 @@ class _Planner:
         fits = room.holds(nodes) or _fits_as_it_is(members, beside)
         most = last_that_holds(lambda count: room.holds(nodes, count))
         most = max(most, len(members)) if fits else most
+        fits_beside = beside.holds(NodesInTurn(new)) if new else None
+        old = [name for name in self._replaced if any(name in each.held_by for each in subnets)]
         turns = [each.answer.pods_assigned for each, _ in members]
         return PresentPool(
             **head,
@@ -250,8 +254,8 @@ class _Planner:
             free_prefixes=sum(each.capacity(for_prefixes=True, beside_nodes=True).prefixes for each in subnets),
             places_known=all(each.places_known for each in subnets),
             fits=fits,
-            fits_beside=beside.holds(NodesInTurn(new)) if new else None,
-            fits_one_by_one=all(beside.holds(NodesInTurn([each])) for each in {*new}) if new else None,
+            fits_beside=fits_beside,
+            fits_one_by_one=fits_beside or room.holds_in_place_of(old, new) if new else None,
             most_nodes=most,
             most_pods=_sum_in_turn(turns, most),
             ranges=tuple(room.ranges(NodesInTurn(new))) if new else (),

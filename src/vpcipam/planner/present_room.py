@@ -5,10 +5,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import attrs
 
+from vpcipam._units import ceil_div
 from vpcipam.planner.present import PREFIX_LENGTH, PresentSubnet
 from vpcipam.planner.present_answers import SubnetRange
 from vpcipam.planner.subnet_demands import Capacity, Demand
 from vpcipam.planner.subnet_packing import exceeds, find_placement, fits_into
+
+_MOST_STEPS = 64
+"""Of a longer rolling update, so many steps are looked at, the first and the last among them."""
 
 
 @attrs.frozen
@@ -118,12 +122,19 @@ class PoolRoom:
     """What some subnets can hold, each open for some pools of demands."""
 
     def __init__(
-        self, subnets: Sequence[PresentSubnet], open_for: Sequence[int], *, for_prefixes: bool, beside_nodes: bool = False
+        self,
+        subnets: Sequence[PresentSubnet],
+        open_for: Sequence[int],
+        *,
+        for_prefixes: bool,
+        beside_nodes: bool = False,
+        without: Sequence[str] = (),
     ) -> None:
         self._subnets = subnets
+        self._open_for = open_for
         self.for_prefixes = for_prefixes
         self.capacities: list[Capacity] = [
-            subnet.capacity(for_prefixes=for_prefixes, beside_nodes=beside_nodes)._replace(pools=pools)
+            subnet.capacity(for_prefixes=for_prefixes, beside_nodes=beside_nodes, without=without)._replace(pools=pools)
             for subnet, pools in zip(subnets, open_for, strict=True)
         ]
 
@@ -131,6 +142,20 @@ class PoolRoom:
         """Tell whether so many nodes fit, or all. In one subnet there is nothing to choose."""
         demands = nodes.so_many(nodes.count if count is None else count, self.capacities)
         return fits_into(demands, self.capacities) if len(self._subnets) > 1 else not exceeds(demands, self.capacities)
+
+    def holds_in_place_of(self, old: Sequence[str], new: Sequence[tuple[NodePart, ...]]) -> bool:
+        """Tell whether new nodes fit one after the other, while as large a share of the old ones has gone as of the new ones is there.
+
+        What an old node leaves need not be a whole /28: other old nodes can have the rest of it. If nobody knows which addresses they have,
+        tell whether each new node fits beside all old ones.
+        """
+        if not all(each.places_known for each in self._subnets) or not any(each.held_by for each in self._subnets):
+            return all(self._beside(()).holds(NodesInTurn([each])) for each in {*new})
+        counts = {*range(1, len(new) + 1, ceil_div(len(new), _MOST_STEPS)), len(new)}
+        return all(self._beside(old[: (count - 1) * len(old) // len(new)]).holds(NodesInTurn(new[:count])) for count in sorted(counts))
+
+    def _beside(self, gone: Sequence[str]) -> "PoolRoom":
+        return PoolRoom(self._subnets, self._open_for, for_prefixes=self.for_prefixes, beside_nodes=True, without=gone)
 
     def ranges(self, nodes: NodesInTurn) -> Iterator[SubnetRange]:
         """Say what to reserve for the prefixes of nodes in each subnet; nothing if they don't fit."""
