@@ -143,3 +143,16 @@ def test_the_extras_of_a_dict_of_python_are_read(cli, written):
     answer = cli("inspect", written("a", repr(ENIS)))
     assert "is Python's word" in " ".join(answer.out.split())
     assert "eni-1" in answer.out
+
+
+# --- the order of findings, and those that say the same ----------------------------------------------------------------------
+
+
+def test_what_says_the_same_of_several_nodes_is_one_paragraph_after_why_pods_have_no_address(cli):
+    answer = cli("inspect", "examples/symptoms/subnet-full", "--json")
+    rules = [each["rule"] for each in answer.document["findings"]]
+    assert rules[:5] == ["no-address-subnet-full"] * 2 + ["no-room-for-addresses"] * 3
+    page = cli("inspect", "examples/symptoms/subnet-full").out
+    assert page.count("no-room-for-addresses") == 1
+    assert "(card 0 on ip-10-0-0-4.ec2.internal, ip-10-0-0-10.ec2.internal," in " ".join(page.split())
+    assert page.startswith("5 findings, 3 notes\nfinding: no-address-subnet-full")

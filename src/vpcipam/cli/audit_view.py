@@ -6,6 +6,7 @@ from vpcipam._units import counted
 from vpcipam.cli.table import Table
 from vpcipam.inspection.audit import Audit
 from vpcipam.inspection.finding import Finding, Missing, Severity, Unchecked
+from vpcipam.inspection.rules.texts import some
 
 if TYPE_CHECKING:
     from vpcipam.cli.tables import Page
@@ -22,16 +23,26 @@ def findings_table(audit: Audit) -> Table:
 
 
 def show_findings(page: "Page", audit: Audit) -> None:
-    """Write what is wrong."""
+    """Write what is wrong. Findings that say the same of several places are one paragraph."""
     _answer(page, audit)
     several = len(audit.case.nodes) > 1
-    for finding in audit.findings[:_MOST_FINDINGS]:
-        on_node = f" on {finding.node}" if several and finding.node not in ("", finding.where) else ""
-        page.remark(
-            f"{finding.severity}: {finding.rule} ({finding.where}{on_node})", _STYLES[finding.severity], finding.message, finding.suggestion
-        )
-    if len(audit.findings) > _MOST_FINDINGS:
-        page.line(f"… and {len(audit.findings) - _MOST_FINDINGS:,} more; --json has them all", "dim")
+    alike: dict[tuple[object, ...], list[Finding]] = {}
+    for finding in audit.findings:
+        alike.setdefault((finding.rule, finding.severity, finding.message, finding.suggestion), []).append(finding)
+    for findings in [*alike.values()][:_MOST_FINDINGS]:
+        first = findings[0]
+        where = _places(findings, several=several)
+        page.remark(f"{first.severity}: {first.rule} ({where})", _STYLES[first.severity], first.message, first.suggestion)
+    if len(alike) > _MOST_FINDINGS:
+        page.line(f"… and {len(alike) - _MOST_FINDINGS:,} more; --json has them all", "dim")
+
+
+def _places(findings: list[Finding], *, several: bool) -> str:
+    """Write where some findings are that say the same: on which nodes, or where on each."""
+    nodes = [each.node for each in findings if several and each.node not in ("", each.where)]
+    if len(nodes) == len(findings) and len({each.where for each in findings}) == 1:
+        return f"{findings[0].where} on {some(nodes)}"
+    return some(f"{each.where} on {each.node}" if several and each.node not in ("", each.where) else each.where for each in findings)
 
 
 def _answer(page: "Page", audit: Audit) -> None:

@@ -10,6 +10,7 @@ from vpcipam.inspection.evidence import Evidence, Source
 from vpcipam.inspection.finding import Finding, Severity, Unchecked
 from vpcipam.inspection.observed import ObservedNode
 from vpcipam.inspection.rules.catalogue import CATALOGUE, CLUSTER_RULES, NODE_RULES, RULES, SURVEY_RULES
+from vpcipam.inspection.rules.no_address import WHY_NO_ADDRESS
 from vpcipam.inspection.rules.rule import Rule
 from vpcipam.inspection.survey import NodeSurvey
 
@@ -25,7 +26,7 @@ class Audit:
 
     Attributes:
         case: what was audited, by node.
-        findings: what is wrong, then notes; each by node, in the order of the rules.
+        findings: what is wrong, then notes. In both, first why pods have no address, then by node, in the order of the rules.
         unchecked: the rules that could not be checked, by node.
         checked: the ids of the rules that were checked at least once.
     """
@@ -79,7 +80,9 @@ def audit_survey(survey: NodeSurvey) -> tuple[Finding, ...]:
 
 
 def _sorted(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    return tuple(sorted(findings, key=lambda finding: finding.severity is not Severity.FINDING))
+    return tuple(
+        sorted(findings, key=lambda finding: (finding.severity is not Severity.FINDING, not finding.rule.startswith(WHY_NO_ADDRESS)))
+    )
 
 
 class _Run:

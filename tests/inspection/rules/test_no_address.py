@@ -115,7 +115,7 @@ def test_the_subnet_has_no_28():
     made.fill(here)
     found = answer(made)
     assert found.rule == "no-address-no-prefix"
-    assert "at most 0 free /28s" in found.message
+    assert "has no free /28" in found.message
     assert "create-subnet-cidr-reservation" in found.suggestion
 
 

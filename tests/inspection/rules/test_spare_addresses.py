@@ -33,6 +33,17 @@ def test_a_subnet_with_room_or_mostly_with_pods_is_no_note(options):
     assert notes(many_nodes(**options)) == []
 
 
+def test_the_most_frequent_type_is_planned():
+    made = Cluster.make(*["m5.large"] * 9, "t3.medium", cidr="10.0.0.0/24")
+    for here in made.nodes:
+        made.pod(here)
+    made.wait(30)
+    while made.model.subnets[0].available_ip_address_count > 50:
+        made.model.create_network_interface(subnet_id=made.subnet_id, now_ns=made.now_ns)
+    (note,) = notes(made)
+    assert "plan m5.large --pods 1 " in note.suggestion
+
+
 def test_what_is_kept_by_an_address_target_is_said_otherwise():
     (note,) = notes(many_nodes(variables={"WARM_IP_TARGET": "18"}))
     assert note.suggestion == "lower WARM_IP_TARGET, which is 18"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from vpcipam._units import counted
 from vpcipam.address import AddressMode
 from vpcipam.inspection.finding import Finding, Severity
 from vpcipam.inspection.rules.rule import INSPECTING, IPAMD, SETTINGS, SUBNETS, WHOLE_SUBNETS, RuleEntry
@@ -102,7 +103,8 @@ def _lacks_room(survey: NodeSurvey, subnet_id: str, slot_count: int, *, of_new_e
     if survey.mode is AddressMode.PREFIX and free >= single:
         bound = subnet.free_prefix_bound
         lacks = bound < slot_count
-        return f"{subnet_id} has at most {bound} free /28s, and {purpose} would take {slot_count}" if lacks else None
+        blocks = f"at most {counted(bound, 'free /28')}" if bound else "no free /28"
+        return f"{subnet_id} has {blocks}, and {purpose} would take {slot_count}" if lacks else None
     needed = slot_count * survey.mode.addresses_per_slot + single
     return f"{subnet_id} has {free} free addresses, and {purpose} would take {needed}" if free < needed else None
 

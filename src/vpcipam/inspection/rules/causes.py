@@ -218,6 +218,8 @@ def _not_enough(node: NodeCase) -> Cause:
 
 def _figures(pool: PoolCounts) -> str:
     """Write the counts of a pool without a free address."""
+    if not pool.total:
+        return "no addresses"
     told = f"{counted(pool.total, 'address', 'addresses')}, {number(pool.held)} of them held"
     return told + (f" and {number(pool.cooling)} cooling" if pool.cooling else "")
 

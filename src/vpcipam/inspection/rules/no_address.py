@@ -12,6 +12,8 @@ from vpcipam.inspection.rules.causes import BRANCH_ENI_FAILED, NETWORK_NOT_READY
 from vpcipam.inspection.rules.rule import INSPECTING, PODS_OR_EVENTS, Rule, RuleEntry
 from vpcipam.inspection.rules.texts import some
 
+WHY_NO_ADDRESS = "no-address-"
+"""How the ids of these rules begin."""
 _SANDBOX_FAILED = "FailedCreatePodSandBox"
 _ABOUT_BRANCH_ENIS = (*BRANCH_ENI_FAILED, "SecurityGroupRequested")
 _OF_THE_PLUGIN = ("aws-cni", "failed to assign an IP address")
@@ -85,7 +87,7 @@ _ENTRIES = (
         Severity.NOTE,
     ),
 )
-_BY_CAUSE = {entry.rule.removeprefix("no-address-"): entry for entry in _ENTRIES}
+_BY_CAUSE = {entry.rule.removeprefix(WHY_NO_ADDRESS): entry for entry in _ENTRIES}
 
 # A pod without an address and without an event may have been bound a moment ago. These causes hold all the same.
 _WITHOUT_EVENT = ("all-held", "subnet-full", "no-prefix", "trunk-reserve", "cordoned", "growth-off")
