@@ -63,6 +63,20 @@ def test_a_folder_and_stdin_work_too(cli, plan_from):
     assert cli("plan", "--from", "-", "--json", stdin=texts).document["pods"] == 62
 
 
+def test_a_subnet_that_primary_enis_fill_is_named(cli, tmp_path):
+    subnets = json.loads((FILES / "subnets.json").read_text())
+    for subnet in subnets["Subnets"]:
+        subnet["Tags"] = [{"Key": "kubernetes.io/role/cni", "Value": "1"}]
+    first = subnets["Subnets"][0]
+    subnets["Subnets"].append(first | {"SubnetId": "subnet-pods", "CidrBlock": "10.0.16.0/20", "AvailableIpAddressCount": 4091})
+    (tmp_path / "subnets.json").write_text(json.dumps(subnets))
+    names = ("nodes", "pods", "daemonset", "instances", "network-interfaces")
+    files = [*(str(FILES / f"{name}.json") for name in names), str(tmp_path / "subnets.json")]
+    text = words(cli("plan", "--from", *files))
+    assert "subnet-00000000000000001 has no room for the primary ENI of a further node, and ipamd fills this ENI first" in text
+    assert "subnet-00000000000000002 has no room" not in text
+
+
 def test_a_rolling_update_that_gets_through_is_told(plan_from):
     assert "00002: new nodes fit only one after the other (rolling update)" in words(plan_from("--type=t3.large"))
 

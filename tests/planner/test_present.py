@@ -168,6 +168,14 @@ def test_primary_enis_fill_the_subnet_in_which_nodes_are_launched():
         return pool.fits, pool.most_nodes, pool.addresses
 
     both = {"subnet_ids": ("s", "t")}
+
+    def full(*nodes, subnets=wide):
+        return [each.full_for_nodes for each in plan_present(cluster(*nodes, subnets=subnets)).pools]
+
+    assert full(node(1, 20, **both)) == [("s",)]
+    assert full(node(1, 20, subnet_ids=("t", "s"))) == [()]  # the others' places run out first
+    assert full(node(1, 20)) == [()]  # there is no other subnet
+    assert full(node(1, 20, **both), subnets=[subnet("10.0.0.0/24", "s"), subnet("10.0.1.0/25", "t")]) == [()]  # both are full
     assert most(node(1, 20, **both)) == (True, 5, 30)  # 59 addresses; a sixth node would have 26 of 27 slots
     assert most(node(1, 9, **both)) == (True, 6, 20)
     assert most(*(node(number, 9, **both) for number in range(7))) == (False, 6, 140)

@@ -69,6 +69,7 @@ def show_present(page: "Page", cluster: PresentCluster, rows: list[Row]) -> None
     page.line()
     _subnets(page, today)
     _first(page, today)
+    _full_for_nodes(page, today)
     page.line()
     page.facts([("network address usage of the nodes", nau_text(today.nau)), ("EC2 calls of the nodes", pace_text(today.pace))])
     if len(rows) > 1:
@@ -143,6 +144,16 @@ def _headroom(pool: PresentPool) -> Cell:
     if pool.headroom is None or not pool.available:
         return pool.headroom
     return Figure(pool.headroom, f"{number(pool.headroom)}, {pool.headroom / pool.available:.0%}")
+
+
+def _full_for_nodes(page: "Page", answer: PresentPlan) -> None:
+    """Say where it is the nodes themselves that find no address, while others of their subnets have many."""
+    for subnet_id in (each for pool in answer.pools for each in pool.full_for_nodes):
+        page.line(
+            f"{subnet_id} has no room for the primary ENI of a further node, and ipamd fills this ENI first: launch nodes elsewhere too, "
+            "or tag it kubernetes.io/role/cni=0 to keep pods out.",
+            "yellow",
+        )
 
 
 def _first(page: "Page", answer: PresentPlan) -> None:

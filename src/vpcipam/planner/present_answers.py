@@ -87,6 +87,7 @@ class PresentPool:
             likewise.
         most_nodes: For how many nodes like these the subnets suffice.
         most_pods: How many pods these run.
+        full_for_nodes: Those of several subnets that have no room for the primary ENI of a further node, wherever others have.
         ranges: What to reserve for the prefixes of new nodes.
     """
 
@@ -108,6 +109,7 @@ class PresentPool:
     fits_one_by_one: bool | None = None
     most_nodes: int | None = None
     most_pods: int | None = None
+    full_for_nodes: tuple[str, ...] = ()
     ranges: tuple[SubnetRange, ...] = ()
 
     @property
@@ -122,7 +124,11 @@ class PresentPool:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the subnets as a JSON object."""
-        found = attrs.asdict(self, recurse=False) | {"subnet_ids": list(self.subnet_ids), "headroom": self.headroom}
+        found = attrs.asdict(self, recurse=False) | {
+            "subnet_ids": list(self.subnet_ids),
+            "headroom": self.headroom,
+            "full_for_nodes": list(self.full_for_nodes),
+        }
         return found | {"ranges": [attrs.asdict(each) for each in self.ranges]}
 
 

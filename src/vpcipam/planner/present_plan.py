@@ -258,6 +258,7 @@ class _Planner:
             fits_one_by_one=fits_beside or room.holds_in_place_of(old, new) if new else None,
             most_nodes=most,
             most_pods=_sum_in_turn(turns, most),
+            full_for_nodes=room.full_for_nodes(nodes, most + 1),
             ranges=tuple(room.ranges(NodesInTurn(new))) if new else (),
         )
 

@@ -143,6 +143,19 @@ class PoolRoom:
         demands = nodes.so_many(nodes.count if count is None else count, self.capacities)
         return fits_into(demands, self.capacities) if len(self._subnets) > 1 else not exceeds(demands, self.capacities)
 
+    def full_for_nodes(self, nodes: NodesInTurn, count: int) -> tuple[str, ...]:
+        """Name those of several subnets that are too small for what has to be in them of so many nodes."""
+        if len(self._subnets) == 1:
+            return ()
+        demands = nodes.so_many(count, self.capacities)
+        several = {demand.pool for demand, _ in demands if sum(demand.is_open(each) for each in self.capacities) > 1}
+        found = []
+        for subnet, capacity in zip(self._subnets, self.capacities, strict=True):
+            own = [(demand, each) for demand, each in demands if demand.is_open(capacity) and demand.pool not in several]
+            if exceeds(own, [capacity]):
+                found.append(subnet.subnet_id)
+        return tuple(found)
+
     def holds_in_place_of(self, old: Sequence[str], new: Sequence[tuple[NodePart, ...]]) -> bool:
         """Tell whether new nodes fit one after the other, while as large a share of the old ones has gone as of the new ones is there.
 
