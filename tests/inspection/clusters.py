@@ -7,6 +7,7 @@ import random
 import tarfile
 
 import attrs
+from kernel_texts import eni_of, kernel_documents, node_values
 
 from vpcipam._units import NS_PER_S
 from vpcipam.address import Cidr, address_text
@@ -18,6 +19,7 @@ from vpcipam.inspection.readers import read_files
 from vpcipam.journal.checkpoint import CHECKPOINT_VERSION, allocation_text, write_document
 from vpcipam.journal.protocol import Assigned
 from vpcipam.node import Node
+from vpcipam.node.interfaces import is_primary
 from vpcipam.prometheus import IpamMetrics
 from vpcipam.sandbox import PodRef, SandboxKey
 from vpcipam.settings import Settings
@@ -193,8 +195,8 @@ def healthy_room(cluster, here):
 # --- documents -----------------------------------------------------------------------------------------------------------
 
 
-def documents(cluster, *, release=(1, 23, 0)):
-    """All that people can have of a cluster: by name, as values for JSON, or text."""
+def documents(cluster, *, release=(1, 23, 0), kernel=False):
+    """All that people can have of a cluster: by name, as values for JSON, or text; what kernels have only if it is wanted."""
     made = {
         "network-interfaces": {"NetworkInterfaces": [network_interface_view(each, REGION) for each in all_enis(cluster)]},
         "instances": {
@@ -226,7 +228,18 @@ def documents(cluster, *, release=(1, 23, 0)):
         made[f"{here.name}/enis.json"] = enis_answer(here, release)
         made[f"{here.name}/ipam.json"] = checkpoint(here)
         made[f"{here.name}/metrics.txt"] = here.metrics.text(cluster.now_ns)
+        if kernel:
+            made |= {f"{here.name}/{name}": content for name, content in kernel_documents(kernel_values(cluster, here)).items()}
     return made
+
+
+def kernel_values(cluster, here):
+    """What the kernel of a node has."""
+    cidrs = {subnet.subnet_id: subnet.cidr for subnet in cluster.model.subnets}
+    shown = {each.eni_id: each for each in cluster.model.describe_network_interfaces(instance_id=here.instance_id, now_ns=cluster.now_ns)}
+    enis = [eni_of(each, cidrs[each.subnet_id]) for each in shown.values() if each.eni_id in here.datastore.eni_ids or is_primary(each)]
+    pods = [(key, here.pods[key], assignment) for key, assignment in here.datastore.assignments()]
+    return node_values(sorted(enis, key=lambda eni: not eni.primary), pods, cluster.settings)
 
 
 def evidence(made, only=None):

@@ -35,6 +35,7 @@ _NAMES = {
     "kubelet_limits": "limits of kubelets",
     "metrics": "samples of metrics",
     "log_signs": "troubles and variables that logs tell of",
+    "kernel_states": "outputs about the kernel",
 }
 
 

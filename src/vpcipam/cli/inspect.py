@@ -66,10 +66,11 @@ def command(
     """Show what files of real nodes, clusters and accounts have; or read a real node from EC2, and check it.
 
     FILE is anything of a node, a cluster or an account: ipam.json, answers of ipamd's introspection, metrics, answers of `aws ec2
-    describe-…`, the output of `kubectl get … -o json` or `kubectl describe node`, or the log collector's bundle as a folder, tar.gz or zip.
-    - is stdin. Files are recognised by their content. The command shows what each file is, what it has and what could not be read. It joins
-    the files into nodes, checks these against the rules of EC2, ipamd and Kubernetes, and says which rules it could not check and which
-    file would allow it. Of logs it reads what they tell of troubles; `vpcipam verify` checks them line by line.
+    describe-…`, the output of `kubectl get … -o json` or `kubectl describe node`, of ip, iptables-save, nft or sysctl on a node, or the log
+    collector's bundle as a folder, tar.gz or zip. - is stdin. Files are recognised by their content. The command shows what each file is,
+    what it has and what could not be read. It joins the files into nodes, checks these against the rules of EC2, ipamd and Kubernetes, and
+    says which rules it could not check and which file would allow it. Of logs it reads what they tell of troubles; `vpcipam verify` checks
+    them line by line.
 
     With --ec2, it reads a running instance, or with --cluster all instances of a cluster, shows ENIs, subnets and capacity, and checks
     them too, together with the files if there are any. It calls DescribeInstances, DescribeNetworkInterfaces, DescribeSubnets and

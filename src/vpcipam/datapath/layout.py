@@ -33,6 +33,8 @@ EGRESS_INDEX = -1
 _CARD_TABLES = 10_000
 _TABLES_PER_CARD = 100
 _BRANCH_TABLES = 100
+BRANCH_TABLES = range(_BRANCH_TABLES + 1, _BRANCH_TABLES + 4095)
+"""The tables of branch ENIs."""
 _TAKEN_VLAN_IDS = {153: "default", 154: "main", 155: "local"}
 _HASH_DIGITS = 11
 

@@ -52,7 +52,7 @@ def parse_save(text: str, family: int = 4) -> frozenset[XtablesChain | XtablesRu
         family: 4 for iptables-save, 6 for ip6tables-save.
 
     Raises:
-        InvalidArgument: a line is none that they print.
+        InvalidArgument: a line is none that they print, or the last table has no end.
     """
     found: set[XtablesChain | XtablesRule] = set()
     for table, chains in _tables(text):
@@ -83,6 +83,8 @@ def _tables(text: str) -> Iterator[tuple[str, dict[str, tuple[bool, list[str]]]]
             chains[rule[1]][1].append(canonical(rule[2], number))
         else:
             raise InvalidArgument(f"line {number} is not one of iptables-save: {line[:60]!r}; give its whole output")
+    if table:
+        raise InvalidArgument(f"the output of iptables-save breaks off in the table {table}; give all of it")
 
 
 def canonical(rule: str, number: int = 1) -> str:

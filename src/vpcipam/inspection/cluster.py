@@ -18,6 +18,7 @@ from vpcipam.inspection.evidence import (
     Evidence,
     Fact,
     HeldAddress,
+    KernelState,
     MetricSample,
     NodeObject,
     NodePod,
@@ -65,6 +66,7 @@ class NodeCase:
         node_pods: pods by `/v1/pods`.
         metrics: samples of ipamd's metrics.
         log_signs: troubles and variables that its logs tell of.
+        kernel_states: what its kernel has.
         settings: the variables of its aws-node container; None if no document shows them, or if several contradict each other.
         assumed_settings: `settings` are not read from it, but assumed.
         max_pods_by: what sets the kubelet's max-pods if no node object tells the number.
@@ -97,6 +99,7 @@ class NodeCase:
     node_pods: tuple[Fact[NodePod], ...] = ()
     metrics: tuple[Fact[MetricSample], ...] = ()
     log_signs: tuple[Fact[LogSign], ...] = ()
+    kernel_states: tuple[Fact[KernelState], ...] = ()
     settings: Fact[Settings] | None = None
     assumed_settings: bool = False
     max_pods_by: MaxPodsBy | str | None = None
@@ -396,6 +399,7 @@ class _Join:
             node_pods=files.node_pods,
             metrics=files.metrics,
             log_signs=files.log_signs,
+            kernel_states=files.kernel_states,
             settings=settings,
             assumed_settings=assumed,
             max_pods_by=self._assumptions.max_pods_by,

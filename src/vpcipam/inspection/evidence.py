@@ -1,10 +1,12 @@
 """Facts that files show about nodes, clusters and accounts, each with its source. Nothing here judges them."""
 
+import re
 from collections.abc import Iterator
 from typing import Any, Generic, TypeVar
 
 import attrs
 
+from vpcipam.datapath.values import Address, Readable, Route, Rule, XtablesChain
 from vpcipam.ec2.api import Instance, NetworkInterface, Subnet, SubnetCidrReservation
 from vpcipam.inspection.log.line import time_ns
 from vpcipam.inspection.log.signs import LogSign
@@ -16,6 +18,7 @@ from vpcipam.sandbox import PodRef, SandboxKey
 from vpcipam.settings import Settings
 
 _Value = TypeVar("_Value")
+_SNAT = re.compile(r"-j SNAT --to-source (\S+)")
 
 
 # --- sources -------------------------------------------------------------------------------------------------------------
@@ -166,6 +169,38 @@ class NodePod:
     container_id: str
     address: str
     device_number: int | None
+
+
+@attrs.frozen(kw_only=True)
+class KernelState:
+    """What the kernel of a node has of one kind, as ip, iptables-save, nft or sysctl shows it.
+
+    Attributes:
+        kind: `rules`, `routes`, `interfaces`, `iptables`, `nftables` or `sysctls`.
+        families: the IP versions that it shows; empty if that means nothing for its kind.
+        tables: of routes, `all` if all tables are shown; of iptables, the tables that are shown.
+        values: what the kernel has, as far as a value can say it.
+    """
+
+    kind: str
+    families: tuple[int, ...] = ()
+    tables: tuple[str, ...] = ()
+    values: tuple[Readable, ...] = ()
+
+    @property
+    def addresses(self) -> Iterator[str]:
+        """The addresses of the node and its pods in it, each as often as it is there."""
+        for value in self.values:
+            texts: tuple[str | None, ...] = ()
+            if isinstance(value, Rule):
+                texts = (value.source, value.destination)
+            elif isinstance(value, Route):
+                texts = (value.destination,)
+            elif isinstance(value, Address):
+                texts = (value.address.partition("/")[0],)
+            elif isinstance(value, XtablesChain):
+                texts = tuple(_SNAT.findall(" ".join(value.rules)))
+            yield from (text.removesuffix("/32").removesuffix("/128") for text in texts if text is not None)
 
 
 # --- objects of Kubernetes -----------------------------------------------------------------------------------------------
@@ -361,6 +396,7 @@ class Evidence:
     kubelet_limits: tuple[Fact[KubeletLimits], ...] = ()
     metrics: tuple[Fact[MetricSample], ...] = ()
     log_signs: tuple[Fact[LogSign], ...] = ()
+    kernel_states: tuple[Fact[KernelState], ...] = ()
 
     @property
     def cannot_show(self) -> tuple[tuple[str, str], ...]:

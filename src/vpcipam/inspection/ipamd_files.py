@@ -6,13 +6,13 @@ from typing import Any
 
 import attrs
 
-from vpcipam.inspection.evidence import CardState, EniState, Evidence, Fact, HeldAddress, MetricSample, NodePod
+from vpcipam.inspection.evidence import CardState, EniState, Evidence, Fact, HeldAddress, KernelState, MetricSample, NodePod
 from vpcipam.inspection.log.signs import LogSign
 from vpcipam.inspection.readers.ipam_json import KIND as CHECKPOINT
 from vpcipam.inspection.readers.logs import KIND as LOG
 from vpcipam.journal.protocol import Assigned
 
-_KINDS = ("enis", "cards", "allocations", "node_pods", "metrics", "log_signs")
+_KINDS = ("enis", "cards", "allocations", "node_pods", "metrics", "log_signs", "kernel_states")
 _CLUES_OF_METRICS = ("eni", "cidr")
 
 
@@ -36,6 +36,7 @@ class IpamdFiles:
     node_pods: tuple[Fact[NodePod], ...] = ()
     metrics: tuple[Fact[MetricSample], ...] = ()
     log_signs: tuple[Fact[LogSign], ...] = ()
+    kernel_states: tuple[Fact[KernelState], ...] = ()
     held: tuple[HeldAddress, ...] = ()
     checkpoint_count: int = 0
     has_log: bool = False
@@ -62,9 +63,13 @@ def ipamd_files(evidence: Evidence, by_clue: Mapping[str, int]) -> Iterator[Ipam
             documents.setdefault(unit, Counter())[each.kind] += each.count
     for unit in sorted(documents):
         units.setdefault(unit, {})
+    clues = {unit: list(_clues(by_kind)) for unit, by_kind in units.items()}
+    places = {unit: _place(clues[unit], by_clue) for unit in units}
+    known = {place for (bundle, _), place in places.items() if not bundle and place is not None}
     groups: dict[tuple[str, int | None], list[tuple[str, str]]] = {}
-    for unit, by_kind in units.items():
-        groups.setdefault((unit[0], _place(_clues(by_kind), by_clue)), []).append(unit)
+    for unit, place in places.items():
+        only = next(iter(known)) if len(known) == 1 and not unit[0] and not clues[unit] else place  # such as the output of sysctl
+        groups.setdefault((unit[0], only), []).append(unit)
     for (bundle, place), members in groups.items():
         kinds: dict[str, Any] = {kind: tuple(fact for unit in members for fact in units[unit].get(kind, ())) for kind in _KINDS}
         files = IpamdFiles(bundle=bundle, place=place, **kinds)
@@ -92,6 +97,8 @@ def _clues(facts: dict[str, list[Fact[Any]]]) -> Iterator[str]:
         yield from (cidr.cidr.removesuffix("/32") for cidr in eni.value.cidrs)
     for sample in facts.get("metrics", ()):
         yield from (text.removesuffix("/32") for name, text in sample.value.labels if name in _CLUES_OF_METRICS)
+    for state in facts.get("kernel_states", ()):
+        yield from state.value.addresses
 
 
 def _latest_ns(files: IpamdFiles) -> int:

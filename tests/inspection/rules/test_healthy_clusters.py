@@ -20,7 +20,7 @@ OF_ALL_NAMESPACES = {"pod-gone", "held-by-no-pod", "held-by-old-sandbox"}
 
 @given(st.integers(0, 2**32), st.sampled_from(RELEASES))
 def test_a_healthy_cluster_gives_no_finding(seed, release):
-    read = evidence(documents(random_cluster(seed), release=release))
+    read = evidence(documents(random_cluster(seed), release=release, kernel=True))
     found = audit(read)
     assert found.faults == ()
     single = len({fact.value.pod.namespace for fact in read.pods}) < 2
@@ -29,7 +29,7 @@ def test_a_healthy_cluster_gives_no_finding(seed, release):
 
 @given(st.integers(0, 2**32), st.data())
 def test_no_part_of_a_healthy_cluster_gives_a_finding(seed, data):
-    made = documents(random_cluster(seed, steps=8))
+    made = documents(random_cluster(seed, steps=8), kernel=True)
     chosen = data.draw(st.sets(st.sampled_from(sorted(made))))
     read = evidence({name: made[name] for name in chosen})
     found = audit(read)
@@ -40,7 +40,7 @@ def test_no_part_of_a_healthy_cluster_gives_a_finding(seed, data):
 
 @given(st.integers(0, 2**32), st.randoms(use_true_random=False))
 def test_the_order_of_the_files_does_not_count(seed, shuffled: random.Random):
-    made = documents(random_cluster(seed, steps=8))
+    made = documents(random_cluster(seed, steps=8), kernel=True)
     names = list(made)
     shuffled.shuffle(names)
     first, second = audit(evidence(made)), audit(evidence({name: made[name] for name in names}))
@@ -57,5 +57,5 @@ def test_nothing_read_is_not_enough():
 @pytest.mark.nightly
 def test_thousands_of_healthy_clusters_give_no_finding():
     for seed in range(2_000):
-        found = audit(evidence(documents(random_cluster(seed))))
+        found = audit(evidence(documents(random_cluster(seed), kernel=True)))
         assert found.faults == (), seed

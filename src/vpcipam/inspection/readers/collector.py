@@ -18,6 +18,7 @@ from vpcipam.inspection.evidence import (
     EventObject,
     Evidence,
     Fact,
+    KernelState,
     KubeletLimits,
     MetricSample,
     NodeObject,
@@ -76,6 +77,7 @@ class Collector:
     kubelet_limits: list[Fact[KubeletLimits]] = attrs.field(factory=list)
     metrics: list[Fact[MetricSample]] = attrs.field(factory=list)
     log_signs: list[Fact[LogSign]] = attrs.field(factory=list)
+    kernel_states: list[Fact[KernelState]] = attrs.field(factory=list)
     eni_counts: list[int] = attrs.field(factory=list)
     _documents: dict[tuple[object, ...], DocumentRead] = attrs.field(factory=dict)
     _skipped: list[Skipped] = attrs.field(factory=list)

@@ -14,7 +14,7 @@ import attrs
 from vpcipam._units import counted
 from vpcipam.errors import ManifestError, MissingExtra
 from vpcipam.inspection.log.line import OF_CONTAINERS, is_container_output
-from vpcipam.inspection.readers import ec2_answers, exposition, introspection, ipam_json, kubectl_text, kubernetes
+from vpcipam.inspection.readers import ec2_answers, exposition, introspection, ipam_json, kernel, kubectl_text, kubernetes
 from vpcipam.inspection.readers.collector import Collector
 from vpcipam.inspection.readers.logs import is_event_file
 from vpcipam.inspection.readers.other_texts import what_instead
@@ -83,6 +83,10 @@ DOCUMENT_READERS = (
     DocumentReader(ec2_answers.is_ec2_answer, ec2_answers.read_ec2_answer),
     DocumentReader(kubectl_text.is_branch_list, kubectl_text.read_branch_list),
     DocumentReader(kubectl_text.is_feature_list, kubectl_text.read_feature_list),
+    DocumentReader(kernel.is_rules, kernel.read_rules),
+    DocumentReader(kernel.is_routes, kernel.read_routes),
+    DocumentReader(kernel.is_interfaces, kernel.read_interfaces),
+    DocumentReader(kernel.is_nft, kernel.read_nft),
     DocumentReader(kubernetes.is_object, kubernetes.read_objects),
     DocumentReader(has_variables, _read_settings),
 )
@@ -270,6 +274,10 @@ def _read_bare_name(collector: Collector, text: str) -> None:
 _TEXT_READERS: tuple[tuple[Callable[[str], bool], Callable[[Collector, str], None]], ...] = (
     (lambda text: _BARE_NAME.fullmatch(text) is not None, _read_bare_name),
     (kubectl_text.is_described_node, kubectl_text.read_described_nodes),
+    (kernel.is_rule_text, kernel.read_rule_text),
+    (kernel.is_route_text, kernel.read_route_text),
+    (kernel.is_save, kernel.read_save),
+    (kernel.is_sysctl, kernel.read_sysctl),
     (_has_dumps, _read_dumps),
     (
         lambda text: is_container_output(text[:_TERMINAL_LENGTH].lstrip()),

@@ -5,6 +5,7 @@ from vpcipam.inspection.rules import (
     addresses,
     capacity,
     counters,
+    datapath,
     datastore_limits,
     duplicates,
     ec2_errors,
@@ -55,6 +56,7 @@ NODE_RULES: tuple[Rule[NodeCase], ...] = (
     *datastore_limits.RULES,
     *counters.RULES,
     *max_pods.RULES,
+    *datapath.RULES,
 )
 """The rules about one node, likewise."""
 

@@ -5,6 +5,7 @@ Each mutation changes the documents of a cluster as the fault would show in them
 
 import itertools
 
+import breaking_datapath
 import breaking_ec2
 import breaking_ipamd
 import breaking_kubernetes
@@ -20,6 +21,7 @@ from worlds import MUTATIONS, check
 from vpcipam.inspection.rules.catalogue import CATALOGUE
 
 MODULES = (
+    breaking_datapath,
     breaking_ec2,
     breaking_ipamd,
     breaking_kubernetes,
