@@ -122,6 +122,8 @@ TROUBLES = {
     "log-node-cordoned": (CORDONED,),
     "log-no-trunk-slot": ("No slot available for a trunk ENI to be attached.",),
     "log-no-trunk": ("Send AddNetworkReply: No trunk ENI found, cannot add a pod ENI",),
+    "log-no-branch-eni": ("Send AddNetworkReply: failed to get Branch ENI resource",),
+    "log-start-failed": ("Initialization failure: ipamd init: failed to retrieve attached ENIs info",),
     "log-no-checkpoint": ("backing store restore returned err open /var/run/aws-node/ipam.json: no such file or directory",),
     "log-unknown-sandbox": ("UnassignPodIPAddress: Failed to find sandbox aws-cni/c1/eth0",),
     "log-checkpoint-failed": (CHECKPOINT,),

@@ -71,8 +71,8 @@ def test_the_times_of_a_trouble_are_told():
         ((refused("InsufficientCidrBlocks"),) * 2, "no subnet has a free /28 (InsufficientCidrBlocks, 2 ×)", "reserve a range"),
         (
             (refused("InvalidParameterValue", "no sufficient free Ipv4 addresses or prefixes"),),
-            "no subnet has a free /28",
-            "reserve a range",
+            "the subnet is full, or has no free /28 for prefixes",
+            "free addresses, or add a subnet (kubernetes.io/role/cni=1); with prefix delegation, reserve a range",
         ),
         ((refused("InvalidParameterValue", "no sufficient free addresses"),), "the subnet is full", "free addresses"),
         ((refused("InvalidParameterValue", "something else"),), "EC2 refuses its calls", "look the code up"),
@@ -94,6 +94,29 @@ def test_a_pod_without_an_address_has_one_cause(messages, cause, suggestion):
 def test_what_comes_after_the_last_pod_without_an_address_is_no_cause():
     found = next(each for each in findings(NO_ADDRESS, CORDONED) if each.rule == "log-no-address")
     assert "it doesn't tell why" in found.message
+
+
+POOL = "IP stats for Network Card 0 - total IPs: 18, assigned IPs: {}, cooldown IPs: 2"
+
+
+def test_a_trouble_that_is_over_at_the_end_of_the_log_is_a_note():
+    failed = "Initialization failure: no credentials"
+    finding, cooling = findings(NO_ADDRESS, POOL.format(16))
+    assert (finding.rule, finding.severity, cooling.rule) == ("log-no-address", Severity.FINDING, "log-all-free-cool")
+    (note,) = (each for each in findings(NO_ADDRESS, POOL.format(15)) if each.rule == "log-no-address")
+    assert note.severity is Severity.NOTE
+    assert "; later, on card 0 of 18 addresses, 15 are assigned, 2 cool down (" in note.message
+    (finding,) = findings(POOL.format(15), NO_ADDRESS)
+    assert finding.severity is Severity.FINDING
+    (note,) = findings(failed, failed, POOL.format(15))
+    assert (note.rule, note.severity) == ("log-start-failed", Severity.NOTE)
+    assert note.message.startswith("ipamd could not start: no credentials; it started later (2 times")
+
+
+def test_an_old_release_does_not_say_why_it_could_not_start():
+    (finding,) = findings("Initialization failure")
+    assert (finding.rule, finding.severity) == ("log-start-failed", Severity.FINDING)
+    assert finding.message.startswith("ipamd could not start (1 time")
 
 
 def test_errors_that_pass_are_notes():

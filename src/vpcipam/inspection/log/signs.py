@@ -46,6 +46,7 @@ class LogSign:
         count: how many lines tell of it.
         first_line, last_line: where, from 1.
         first_ns, last_ns: when, in Unix nanoseconds; None if the lines have no readable time.
+        over: what the end of the log says, if the trouble is over by then; else empty.
     """
 
     kind: str
@@ -56,6 +57,7 @@ class LogSign:
     last_line: int
     first_ns: int | None
     last_ns: int | None
+    over: str = ""
 
 
 @attrs.frozen
@@ -65,6 +67,10 @@ class _Counts:
     assigned_count: int
     total_count: int
     cooling_count: int
+
+    @property
+    def free_count(self) -> int:
+        return self.total_count - self.assigned_count - self.cooling_count
 
     def __str__(self) -> str:
         cooling = f", {self.cooling_count} cool down" if self.cooling_count else ""
@@ -82,6 +88,7 @@ class SignFinder:
         self.versions: list[str] = []
         self._found: dict[tuple[str, str], LogSign] = {}
         self._counts: dict[int | None, _Counts] = {}  # by network card
+        self._line = self._counts_line = 0  # the last line, and the last one with counts
         self._reconciled = ""  # the ENI whose primary address was not met yet
         self._lacks_pods = False
 
@@ -93,10 +100,20 @@ class SignFinder:
     @property
     def signs(self) -> tuple[LogSign, ...]:
         """What was found, by kind and subject, in the order of the first lines."""
-        return tuple(self._found.values())
+        return tuple(attrs.evolve(sign, over=self._over(sign)) for sign in self._found.values())
+
+    def _over(self, sign: LogSign) -> str:
+        """Tell what the last counts say of a trouble before them: ipamd counts once it has started."""
+        if self._counts_line <= sign.last_line:
+            return ""
+        if sign.kind == "start-failed":
+            return "it started later"
+        is_free = sign.kind == "no-address" and any(each.free_count > 0 for each in self._counts.values())
+        return f"later, {self.counts}" if is_free else ""
 
     def take(self, number: int, line: LogLine, wording: Wording, match: re.Match[str]) -> None:
         """Take the next line in, with its number, its wording and the match of its fields."""
+        self._line = number
         find = self._STATEFUL.get(wording.kind)
         if find is not None:
             sign = find(self, wording, match)
@@ -135,6 +152,7 @@ class SignFinder:
         before = self._counts.get(card)
         if total_count is None or ("cooldown" not in wording.fields and before is not None and before.cooling_count):
             return None  # the line before it says more
+        self._counts_line = self._line
         counts = self._counts[card] = _Counts(assigned_count, total_count, cooling_count)
         is_short = match.groupdict().get("short", "0") != "0"
         if not cooling_count or assigned_count + cooling_count < total_count or is_short:
@@ -235,7 +253,14 @@ def _no_eni_room(_wording: Wording, _match: re.Match[str]) -> Sign:
 def _trunk(wording: Wording, _match: re.Match[str]) -> Sign | None:
     if wording.template.startswith("No slot available"):
         return Sign("no-trunk-slot")
+    if "Branch ENI resource" in wording.template:
+        return Sign("no-branch-eni")
     return Sign("no-trunk") if "No trunk ENI" in wording.template else None
+
+
+def _start_failed(_wording: Wording, match: re.Match[str]) -> Sign:
+    error = match.groupdict().get("err")
+    return Sign("start-failed", text=f": {_short(error)}" if error else "")
 
 
 def _leaked(wording: Wording, match: re.Match[str]) -> Sign | None:
@@ -269,6 +294,7 @@ _STATELESS: Mapping[str, Callable[[Wording, re.Match[str]], Sign | None]] = {
     "node-cordoned": _cordoned,
     "no-eni-room": _no_eni_room,
     "trunk": _trunk,
+    "init-failed": _start_failed,
     "leaked-enis": _leaked,
     "unknown-sandbox": _unknown_sandbox,
 }

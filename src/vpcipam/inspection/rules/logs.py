@@ -22,7 +22,16 @@ _ENTRIES = {
     entry.rule.removeprefix("log-"): entry
     for entry in (
         RuleEntry(
-            "log-no-address", "by its log, ipamd had no free address for a pod", "The pod can't start before it has an address.", _PAGE
+            "log-no-address",
+            "by its log, ipamd had no free address for a pod. A note if it has some at the end of the log",
+            "The pod can't start before it has an address.",
+            _PAGE,
+        ),
+        RuleEntry(
+            "log-start-failed",
+            "by its log, ipamd could not start. A note if it did later",
+            "No pod of the node gets an address, or gives one back.",
+            _PAGE,
         ),
         RuleEntry(
             "log-ec2-refused",
@@ -55,6 +64,13 @@ _ENTRIES = {
             "log-no-trunk-slot", "by its log, there is no room for a trunk ENI", "Pods with security groups can't run on the node.", _PAGE
         ),
         RuleEntry("log-no-trunk", "by its log, a pod with security groups came, and there is no trunk ENI", "The pod can't start.", _PAGE),
+        RuleEntry(
+            "log-no-branch-eni",
+            "by its log, a pod with security groups came before it had a branch ENI",
+            "It is usual once or twice for a pod. Otherwise the pod can't start.",
+            _PAGE,
+            _NOTE,
+        ),
         RuleEntry(
             "log-primary-in-pool",
             "by its log, a reconcile took an ENI's primary address for a pod's (before v1.6.1)",
@@ -121,6 +137,10 @@ _NO_BLOCK = _Refusal(
     RESERVE_PREFIXES,
 )
 _FULL = _Refusal("the subnet is full", "free addresses, add a subnet (kubernetes.io/role/cni=1), or lower the warm targets")
+_FULL_OR_NO_BLOCK = _Refusal(
+    "the subnet is full, or has no free /28 for prefixes",
+    f"free addresses, or add a subnet (kubernetes.io/role/cni=1); with prefix delegation, {RESERVE_PREFIXES}",
+)
 _DENIED = _Refusal("ipamd may not call EC2", ALLOW_CALLS)
 _THROTTLED = _Refusal(
     "EC2 throttles its calls", "the node tries again; raise the warm targets, so that fewer calls are needed", passes=True
@@ -153,7 +173,7 @@ _FEW_ADDRESSES = "sufficient free"  # part of a message of CreateNetworkInterfac
 
 def _refusal(sign: LogSign) -> _Refusal:
     if sign.subject not in _REFUSALS and _FEW_ADDRESSES in sign.text:
-        return _NO_BLOCK if "prefix" in sign.text else _FULL
+        return _FULL_OR_NO_BLOCK if "prefix" in sign.text else _FULL
     return _REFUSALS.get(sign.subject, _OTHER)
 
 
@@ -173,6 +193,8 @@ def check_log(node: NodeCase) -> Iterator[Finding]:
             suggestion = refusal.suggestion
             severity = _NOTE if refusal.passes else severity
         told = message.format(subject=sign.subject, text=sign.text)
+        if sign.over:
+            severity, told = _NOTE, f"{told}; {sign.over}"
         yield Finding(entry.rule, severity, _where(fact), f"{told} ({_when(sign)})", suggestion, node.name, (fact.source,))
 
 
@@ -251,6 +273,14 @@ _TEXTS = {
     "no-trunk": (
         "a pod with security groups came, and there was no trunk ENI",
         "check that the type takes a trunk (`vpcipam limits TYPE`), that ENABLE_POD_ENI is true, and that the VPC resource controller runs",
+    ),
+    "no-branch-eni": (
+        "a pod with security groups came before it had a branch ENI",
+        "if it goes on, look at the events of the pod: the VPC resource controller tells there why it has none",
+    ),
+    "start-failed": (
+        "ipamd could not start{text}",
+        "mend what this error names; often it is instance metadata out of reach, a permission, or no way to EC2's endpoint",
     ),
     "primary-in-pool": (
         "a reconcile of {subject} left out no primary address, and took {text} in",
