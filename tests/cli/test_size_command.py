@@ -134,7 +134,7 @@ def test_a_cluster_of_groups_that_does_not_fit_is_a_finding(cli):
 def test_tags_matter_to_groups_too(cli):
     subnets = "subnets = ['/24', '/24', '/24']\n"
     group = "[[group]]\ninstance_type = 'm5.xlarge'\nnodes = 7\npods = 25\nsettings = {ENABLE_PREFIX_DELEGATION = true}\n"
-    both = subnets + 2 * group
+    both = subnets + group + group + 'name = "other"\n'
     assert "without tags they reach for 12 nodes." in " ".join(cli("size", "--cluster=-", stdin=both).out.split())
 
 

@@ -88,6 +88,7 @@ def test_the_examples_are_answered():
         ("[[group]]\nnodes = 1\npods = 1", "group 1: instance_type is missing"),
         (GROUP + "[[group]]\ninstance_type = 'm5.large'\npods = 1", "group 2: nodes is missing"),
         ("[[group]]\ninstance_type = 'm5.large'\nnodes = 1", "group 1: pods is missing"),
+        (GROUP + GROUP.replace("m5", "c5") + GROUP, "groups 1 and 3 are both called m5.large; give one another name"),
         (GROUP.replace("m5", "m55"), "group 1: unknown instance type"),
         (GROUP.replace("= 5", "= -5"), "group 1: pods must be 0"),
         (GROUP.replace("= 5", "= 1.5"), "group 1: pods must be an int"),

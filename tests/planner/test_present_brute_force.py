@@ -1,13 +1,17 @@
 """`plan_present` on evidence of random small clusters, against every possible placement and against real nodes on the EC2 model."""
 
+import random
+
 import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vpcipam.address import Cidr
 from vpcipam.ec2.errors import Ec2Error
 from vpcipam.inspection.present_cluster import present_cluster
-from vpcipam.planner import plan_present
+from vpcipam.limits import MaxPodsBy, instance_limits
+from vpcipam.planner import PresentCluster, PresentNode, PresentSubnet, plan, plan_present
 from vpcipam.planner.cluster_groups import node_demands
 from vpcipam.settings import Settings
 
@@ -147,6 +151,50 @@ def test_real_nodes_grow_as_far_as_the_subnet_in_which_they_are_launched_lets_th
     assert len(others) == excluded
     assert launched(first.most_nodes) is not None
     assert launched(first.most_nodes + 1) is None
+
+
+def replaced(size, held, others, new):
+    """Replace nodes one after the other, address by address: each new one has a number of prefixes and one single address."""
+    taken = {0, 1, 2, 3, size - 1, *others, *(address for own in held for address in own)}
+    for own, prefixes in zip(held, new, strict=True):
+        whole = [block for block in range(0, size, 16) if taken.isdisjoint(range(block, block + 16))]
+        if len(whole) < prefixes:
+            return False
+        taken.update(address for block in whole[:prefixes] for address in range(block, block + 16))
+        left = [address for address in range(size) if address not in taken]
+        if not left:
+            return False
+        taken.add(min(left, key=lambda address: (address // 16 * 16 in whole, address)))
+        taken -= set(own)
+    return True
+
+
+@given(
+    st.sampled_from((24, 25, 26)), st.lists(st.integers(1, 27), min_size=2, max_size=4), st.sampled_from((10, 20)), st.integers(0, 10**6)
+)
+def test_a_rolling_update_gets_through_if_and_only_if_each_new_node_finds_its_addresses(length, pods, each, seed):
+    chance = random.Random(seed)
+    size = 1 << (32 - length)
+    places = [*range(4, size - 1)]
+    if len(pods) * each > len(places) - 5:
+        return
+    if chance.random() < 0.5:
+        chance.shuffle(places)
+    held = [places[place * each : (place + 1) * each] for place in range(len(pods))]
+    others = places[-chance.randint(1, 5) :]
+    cidrs = [tuple(Cidr.parse(f"10.0.0.{address}") for address in own) for own in (*held, others)]
+    subnet = PresentSubnet(
+        subnet_id="s",
+        cidr=Cidr.parse(f"10.0.0.0/{length}"),
+        held=tuple(cidr for own in cidrs[:-1] for cidr in own),
+        held_by={f"n{place}": own for place, own in enumerate(cidrs[:-1])},
+        others=cidrs[-1],
+    )
+    fields = {"group": "g", "provisioner": MaxPodsBy.MANAGED_NODE_GROUP, "instance_type": instance_limits("m5.large"), "subnet_ids": ("s",)}
+    nodes = [PresentNode(name=f"n{place}", pods=count, settings=Settings(), max_pods=29, **fields) for place, count in enumerate(pods)]
+    (pool,) = plan_present(PresentCluster(nodes=tuple(nodes), subnets={"s": subnet}), PREFIXES).pools
+    prefixed = Settings().with_variables(PREFIXES)
+    assert pool.fits_one_by_one == replaced(size, held, others, [plan("m5.large", count, prefixed).prefix_count for count in pods])
 
 
 @given(st.integers(0, 10**6), st.sampled_from(VARIANTS))

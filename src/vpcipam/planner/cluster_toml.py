@@ -62,6 +62,10 @@ def read_cluster(text: str, where: str = "the cluster") -> ClusterQuestion:
     if type(document.get("zones", 3)) is not int:
         raise InvalidArgument(f"{where}: zones must be a whole number, not {document['zones']!r}")
     groups = tuple(_group(f"{where}: group {place}", table) for place, table in enumerate(_tables(where, "group", document), 1))
+    names = [each.name for each in groups]
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            raise InvalidArgument(f"{where}: groups {names.index(name) + 1} and {place + 1} are both called {name}; give one another name")
     return ClusterQuestion(groups, _subnets(where, document), document.get("zones"), _reserve(f"{where}: reserve", document))
 
 
