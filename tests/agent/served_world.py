@@ -79,6 +79,9 @@ class ServedNode:
         self.namespace = world.hypervisor.boot(instance_id, name)
         self.process = None
         self.starts = 0
+        self.plugin = self.folder / "vpcipam-cni"
+        self.plugin.write_text(PLUGIN)
+        self.plugin.chmod(0o755)
 
     def start(self, *options):
         """Start the agent and wait until it answers."""
@@ -116,10 +119,6 @@ class ServedNode:
 
     def call(self, verb, container, pod=None, **config):
         """Call the plugin as a runtime does; return its JSON, None for nothing, and its exit code."""
-        program = self.folder / "vpcipam-cni"
-        if not program.exists():
-            program.write_text(PLUGIN)
-            program.chmod(0o755)
         environment = {
             "CNI_COMMAND": verb,
             "CNI_CONTAINERID": container,
@@ -131,7 +130,7 @@ class ServedNode:
             arguments = f"IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME={container}"
             environment |= {"CNI_NETNS": pod.path, "CNI_ARGS": arguments}
         stdin = json.dumps({"cniVersion": "1.1.0", "name": "pods", "type": "vpcipam-cni", "stateFolder": str(self.state), **config})
-        done = subprocess.run([program], input=stdin, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 - our own program
+        done = subprocess.run([self.plugin], input=stdin, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 - our own program
         assert done.stderr == ""
         return (json.loads(done.stdout) if done.stdout else None), done.returncode
 

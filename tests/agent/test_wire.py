@@ -122,6 +122,46 @@ def test_an_agent_that_ends_before_it_answers(tmp_path, answer):
         thread.join()
 
 
+def test_an_agent_that_answers_before_the_plugin_has_gone_on(tmp_path, monkeypatch):
+    """The whole request went with the open file. To send the rest, which is nothing, would fail."""
+    with socket.socket(socket.AF_UNIX) as server, Path(os.devnull).open() as file:
+        server.bind(wire.socket_path(str(tmp_path)))
+        server.listen()
+        send_fds = socket.send_fds
+
+        def send_and_be_answered(sender, buffers, files):
+            sent = send_fds(sender, buffers, files)
+            connection, _ = server.accept()
+            with connection:
+                _, received = wire.receive(connection)
+                wire.close(received)
+                connection.sendall(b"{}\n")
+            return sent
+
+        monkeypatch.setattr(socket, "send_fds", send_and_be_answered)
+        assert wire.ask(str(tmp_path), {"verb": "ADD"}, netns=file.fileno()) == {}
+
+
+def test_the_rest_of_a_long_request_follows_the_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(socket, "send_fds", lambda sender, buffers, _: sender.send(buffers[0][:5]))
+    lines = []
+
+    def answer(server):
+        connection, _ = server.accept()
+        with connection:
+            lines.append(wire.receive(connection)[0])
+            connection.sendall(b"{}\n")
+
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(wire.socket_path(str(tmp_path)))
+        server.listen()
+        thread = threading.Thread(target=answer, args=(server,))
+        thread.start()
+        assert wire.ask(str(tmp_path), {"verb": "ADD"}, netns=0) == {}
+        thread.join()
+    assert wire.decode(lines[0])["verb"] == "ADD"
+
+
 def test_the_errors_of_the_system_are_in_the_message(tmp_path, monkeypatch):
     def refuse(*_):
         raise PermissionError(errno.EACCES, "Permission denied")

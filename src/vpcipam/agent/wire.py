@@ -59,11 +59,10 @@ def ask(folder: str, request: Mapping[str, Any], *, netns: int | None = None, ti
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(timeout_s)
             connection.connect(socket_path(folder))
-            if netns is None:
+            if netns is not None:
+                data = data[socket.send_fds(connection, [data], [netns]) :]
+            if data:  # to send nothing to an agent that has answered and hung up is an error
                 connection.sendall(data)
-            else:
-                sent = socket.send_fds(connection, [data], [netns])
-                connection.sendall(data[sent:])
             line, files = receive(connection)
             close(files)
     except OSError as error:
