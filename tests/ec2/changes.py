@@ -40,12 +40,22 @@ class World:
         ec2.modify_network_interface_attribute(made[1], security_group_ids=[group.group_id], now_ns=tick())
         ec2.create_security_group("pods", "of pods", vpc_id=vpc.vpc_id, now_ns=tick())
         ec2.create_tags([made[0], subnet.subnet_id], [("a", "x")], now_ns=tick())
+        for number in range(3):
+            allocation_id = ec2.allocate_address(tags=[("a", "x")], now_ns=tick()).allocation_id
+            if number < 2:
+                private_ip = "10.0.1.6" if number else None
+                ec2.associate_address(allocation_id, eni_id=made[0], private_ip=private_ip, now_ns=tick())
+        template = ec2.create_launch_template("nodes", {"InstanceType": "m5.large"}, tags=[("a", "x")], now_ns=tick())
+        ec2.create_launch_template_version({"ImageId": "ami-1"}, template_id=template.template_id, source_version="1", now_ns=tick())
 
     def show(self):
         """The true state, which only an administrator sees."""
         held = self.ec2._account
         tables = (held.vpcs, held.groups, held.subnets, held.reservations, held.enis, held.instances, held.trunk_associations)
-        return tuple(tuple(record.view() for record in table.values()) for table in tables)
+        tables += (held.elastic_ips, held.launch_templates)
+        templates = held.launch_templates.values()
+        versions = [each.version_view(number + 1) for each in templates for number in range(len(each.versions))]
+        return (*(tuple(record.view() for record in table.values()) for table in tables), versions)
 
     def subnet(self, number):
         return _one(self.ec2._account.subnets, number, "subnet-0")
@@ -69,6 +79,7 @@ class World:
     def tagged(self, number):
         held = self.ec2._account
         every = {**held.vpcs, **held.groups, **held.subnets, **held.reservations, **held.enis, **held.instances, **held.trunk_associations}
+        every |= {**held.elastic_ips, **held.launch_templates}
         return [_one(every, number, "eni-0")]
 
     def unassign(self, action, addresses, prefixes, number, now_ns):
@@ -173,6 +184,34 @@ CALLS = {
         w.eni(a), **{("ipv6_prefix_count", "ipv6_address_count")[b % 2]: 1}, now_ns=now_ns
     ),
     "UnassignIpv6Addresses": lambda w, a, _, now_ns: w.unassign("unassign_ipv6_addresses", "ipv6_addresses", "ipv6_prefixes", a, now_ns),
+    "AllocateAddress": lambda w, _, b, now_ns: w.ec2.allocate_address(tags=[("k", str(b))], now_ns=now_ns),
+    "AssociateAddress": lambda w, a, b, now_ns: w.ec2.associate_address(
+        _one(w.ec2._account.elastic_ips, a, "eipalloc-0"),
+        **({"instance_id": _one(w.ec2._account.instances, b, "i-0")} if b % 3 == 0 else {"eni_id": w.eni(b)}),
+        private_ip=f"10.0.1.{4 + a}" if b % 2 else None,
+        allow_reassociation=b % 4 > 0,
+        now_ns=now_ns,
+    ),
+    "DisassociateAddress": lambda w, a, _, now_ns: w.ec2.disassociate_address(
+        _one(w.ec2._account.elastic_ip_associations, a, "eipassoc-0"), now_ns=now_ns
+    ),
+    "ReleaseAddress": lambda w, a, _, now_ns: w.ec2.release_address(_one(w.ec2._account.elastic_ips, a, "eipalloc-0"), now_ns=now_ns),
+    "CreateLaunchTemplate": lambda w, a, b, now_ns: w.ec2.create_launch_template(
+        ("nodes", "pods", "a", "b?c", "others")[b % 5], {"InstanceType": "m5.large"}, tags=[("k", str(a))], now_ns=now_ns
+    ),
+    "CreateLaunchTemplateVersion": lambda w, a, b, now_ns: w.ec2.create_launch_template_version(
+        {"InstanceType": f"m5.{a}xlarge"},
+        template_id=_one(w.ec2._account.launch_templates, a, "lt-0"),
+        source_version=(None, "1", "$Latest", "9")[b % 4],
+        description=f"{b}",
+        now_ns=now_ns,
+    ),
+    "ModifyLaunchTemplate": lambda w, a, b, now_ns: w.ec2.modify_launch_template(
+        ("$Latest", "1", "2", "9")[b % 4], template_id=_one(w.ec2._account.launch_templates, a, "lt-0"), now_ns=now_ns
+    ),
+    "DeleteLaunchTemplate": lambda w, a, _, now_ns: w.ec2.delete_launch_template(
+        template_id=_one(w.ec2._account.launch_templates, a, "lt-0"), now_ns=now_ns
+    ),
     "AssociateTrunkInterface": lambda w, a, b, now_ns: w.ec2.associate_trunk_interface(
         w.loose(a),
         next((e.eni_id for e in w.ec2._account.enis.values() if e.interface_type == "trunk"), "eni-0"),

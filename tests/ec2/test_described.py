@@ -4,6 +4,7 @@ import itertools
 import json
 from pathlib import Path
 
+import attrs
 import pytest
 from changes import World
 
@@ -14,6 +15,7 @@ from vpcipam.ec2.worlds import WorldError
 
 SYMPTOMS = Path(__file__).parents[2] / "examples" / "symptoms"
 READS = ("describe_vpcs", "describe_security_groups", "describe_subnets", "describe_instances", "describe_network_interfaces")
+READS += ("describe_addresses",)
 
 
 def answers_about(model):
@@ -44,7 +46,17 @@ def test_an_account_is_rebuilt_from_its_answers(model):
     assert strip(answers_about(again)) == strip(answers_about(model))
     assert again.subnets == model.subnets
     assert again.vpcs == model.vpcs
+    assert again.elastic_ips == model.elastic_ips
+    assert [each.eni_id for each in model.elastic_ips].count("") == 1
     assert again.subnet_cidr_reservations == model.subnet_cidr_reservations
+
+
+def test_elastic_ips_that_no_answer_describes_are_those_of_enis(model):
+    answers = [each for each in answers_about(model) if "Addresses" not in each]
+    again = Ec2Model.from_world(world_of_answers(answers)[0])
+    again._check()
+    associated = [each for each in model.elastic_ips if each.eni_id]
+    assert again.elastic_ips == tuple(attrs.evolve(each, tags=()) for each in associated)
 
 
 def test_security_groups_that_no_answer_describes_are_those_of_enis(model):

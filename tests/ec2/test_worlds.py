@@ -140,6 +140,17 @@ def test_the_default_security_group_of_a_world_keeps_its_id_and_tags():
     copied(model)._check()
 
 
+def test_an_elastic_ip_by_hand_is_on_the_primary_address():
+    eni = {"id": "eni-1", "subnet": "subnet-1", "private_ip": "10.0.1.9"}
+    world = {**BASE, "network_interfaces": [eni], "elastic_ips": [{"network_interface": "eni-1", "tags": {"a": "b"}}, {"id": "eipalloc-7"}]}
+    model = Ec2Model.from_world(world)
+    first, second = model.elastic_ips
+    assert (first.eni_id, first.private_ip, first.tags) == ("eni-1", "10.0.1.9", (("a", "b"),))
+    assert (second.allocation_id, second.eni_id) == ("eipalloc-7", "")
+    assert copied(model).elastic_ips == model.elastic_ips
+    model._check()
+
+
 def test_foreign_ids_and_tags_of_aws_are_kept():
     tags = {"aws:eks:cluster-name": "c", **{f"k{number}": "" for number in range(60)}}
     world = {"vpcs": [{"id": "vpc-0a1b2c3d4e5f60718", "cidr": CIDR, "tags": tags}], "subnets": [{"id": "subnet-9", "cidr": "10.0.1.0/24"}]}
@@ -266,6 +277,39 @@ CONTRADICTIONS = {
     "a branch without a trunk": (
         {**BASE, "trunk_associations": [{"branch": "eni-1", "trunk": "eni-2", "vlan_id": 1}]},
         r"trunk_associations\[0\]: InvalidNetworkInterfaceID.NotFound: ",
+    ),
+    "a public address twice": (
+        {"elastic_ips": [{"public_ip": "192.0.2.1"}] * 2},
+        r"elastic_ips\[1\]: 192.0.2.1 exists already",
+    ),
+    "an Elastic IP of nobody": (
+        {"elastic_ips": [{"association_id": "eipassoc-1"}]},
+        r"elastic_ips\[0\]: network_interface is missing",
+    ),
+    "a private address of nobody": (
+        {"elastic_ips": [{"private_ip": "10.0.1.4"}]},
+        r"elastic_ips\[0\]: network_interface is missing",
+    ),
+    "two Elastic IPs of one address": (
+        {**BASE, "network_interfaces": [{"id": "eni-1", "subnet": "subnet-1"}], "elastic_ips": [{"network_interface": "eni-1"}] * 2},
+        r"elastic_ips\[1\]: Resource.AlreadyAssociated: ",
+    ),
+    "a public address that is none": ({"elastic_ips": [{"public_ip": "x"}]}, r"elastic_ips\[0\]: "),
+    "a launch template without versions": (
+        {"launch_templates": [{"name": "nodes", "versions": []}]},
+        r"launch_templates\[0\]: versions is empty",
+    ),
+    "a version that is no table": (
+        {"launch_templates": [{"name": "nodes", "versions": ["x"]}]},
+        r"launch_templates\[0\]: versions must be a list of tables, not \['x'\]",
+    ),
+    "a version with an unknown key": (
+        {"launch_templates": [{"name": "nodes", "versions": [{"data": {"ImageId": "a"}, "x": 1}]}]},
+        r"launch_templates\[0\].versions\[0\]: x is no key here",
+    ),
+    "a default version that is not there": (
+        {"launch_templates": [{"name": "nodes", "default_version": 2, "versions": [{"data": {"ImageId": "a"}}]}]},
+        r"launch_templates\[0\]: InvalidLaunchTemplateId.VersionNotFound: ",
     ),
     "an attachment with an unknown key": (
         {**BASE, "instances": [NODE], "network_interfaces": [{"subnet": "subnet-1", "attachment": {**PLACE, "x": 1}}]},

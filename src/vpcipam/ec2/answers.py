@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from vpcipam.address import IPV6_BITS, Cidr
-from vpcipam.ec2.api import AssignedAddresses, Attachment, Instance, NetworkInterface, Subnet, SubnetCidrReservation
+from vpcipam.ec2.api import AssignedAddresses, Attachment, ElasticIpAssociation, Instance, NetworkInterface, Subnet, SubnetCidrReservation
 from vpcipam.errors import InvalidCidr
 
 Structure = Mapping[str, Any]
@@ -114,8 +114,21 @@ def _network_interface(members: _Members, *, zone: str | None, instance_id: str 
         security_group_ids=tuple([group_id for group_id, _ in groups]),
         security_group_names=tuple([name for _, name in groups]),
         mac_address=members.text("MacAddress", required=False),
+        elastic_ips=_elastic_ips(members, private_ip),
         unreadable=tuple(members.unreadable),
     )
+
+
+def _elastic_ips(members: _Members, private_ip: str) -> tuple[ElasticIpAssociation, ...]:
+    """Parse the public addresses of an ENI; within an instance, they have no ids."""
+    found = {}
+    for each in members.each("PrivateIpAddresses"):
+        if each.has("Association"):
+            shown, address = each.within("Association"), each.text("PrivateIpAddress")
+            allocation_id, association_id = (shown.text(name, required=False) for name in ("AllocationId", "AssociationId"))
+            found[address] = ElasticIpAssociation(address, shown.text("PublicIp"), allocation_id, association_id)
+    ordered = _ascending(address for address in found if address != private_ip)
+    return tuple(found[address] for address in (private_ip, *ordered) if address in found)
 
 
 def _private_ips(members: _Members, private_ip: str) -> tuple[str, list[str]]:

@@ -64,6 +64,20 @@ class Attachment:
 
 
 @attrs.frozen
+class ElasticIpAssociation:
+    """The Elastic IP address of one private IPv4 address of an ENI.
+
+    Attributes:
+        allocation_id, association_id: `BotoEc2` does not find them within an instance, and equality ignores them.
+    """
+
+    private_ip: str
+    public_ip: str
+    allocation_id: str = attrs.field(default="", eq=False)
+    association_id: str = attrs.field(default="", eq=False)
+
+
+@attrs.frozen
 class NetworkInterface:
     """An ENI and its addresses, each tuple in ascending order of addresses.
 
@@ -75,6 +89,7 @@ class NetworkInterface:
         tags: pairs of key and value, sorted; empty when read from an instance's metadata.
         security_group_ids: its security groups, sorted; empty if the client doesn't show them.
         security_group_names: their names, in the same order.
+        elastic_ips: the Elastic IP addresses of its private IPv4 addresses, in the order of these.
         unreadable: the members of EC2's answer that were missing or of the wrong type, such as those that a person has cut out.
         mac_address: empty if the client doesn't show it, as the model; equality ignores it.
     """
@@ -100,6 +115,7 @@ class NetworkInterface:
     primary_ipv6: str = ""
     unreadable: tuple[str, ...] = ()
     mac_address: str = attrs.field(default="", eq=False)
+    elastic_ips: tuple[ElasticIpAssociation, ...] = ()
 
     @property
     def single_ips(self) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from vpcipam.limits import InstanceLimits, instance_limits
 
 ANSWERS: Final = frozenset(
     {
-        *("Vpcs", "SecurityGroups", "Subnets", "NetworkInterfaces", "Reservations", "InstanceTypes"),
+        *("Vpcs", "SecurityGroups", "Subnets", "NetworkInterfaces", "Reservations", "InstanceTypes", "Addresses"),
         *("SubnetIpv4CidrReservations", "SubnetIpv6CidrReservations"),
     }
 )
@@ -71,7 +71,7 @@ class _Described:
                 raise WorldError(f"an answer of EC2 lacks {', '.join(each.unreadable)}, or has a value of the wrong type")
         if not self._subnets:
             raise WorldError("there are no subnets; add the answer of `aws ec2 describe-subnets`")
-        world = {
+        world: dict[str, Any] = {
             "vpcs": self._vpcs(),
             "security_groups": self._groups(),
             "subnets": [_subnet(subnet, item) for subnet, item in zip(self._subnets, self._items["Subnets"], strict=True)],
@@ -79,6 +79,7 @@ class _Described:
             "instances": [_without_none(self._instance(instance)) for instance in self._instances],
             "network_interfaces": [_without_none(self._eni(eni)) for eni in self._enis if eni.subnet_id in self._subnet_ids],
         }
+        world["elastic_ips"] = self._elastic_ips({eni["id"] for eni in world["network_interfaces"]})
         left_out = len(self._enis) - len(world["network_interfaces"])
         if left_out:
             self._notes.append(f"{left_out} ENIs are left out: their subnets are in no answer")
@@ -111,6 +112,24 @@ class _Described:
 
     def _reservations(self) -> list[Mapping[str, Any]]:
         return [*self._items["SubnetIpv4CidrReservations"], *self._items["SubnetIpv6CidrReservations"]]
+
+    def _elastic_ips(self, eni_ids: set[str]) -> list[dict[str, Any]]:
+        """Return the Elastic IPs of the answers, and those that an ENI shows and no answer describes."""
+        shown = [(eni.eni_id, each) for eni in self._enis for each in eni.elastic_ips if each.allocation_id and eni.eni_id in eni_ids]
+        found = {
+            each.allocation_id: {
+                "id": each.allocation_id,
+                "public_ip": each.public_ip,
+                "network_interface": eni_id,
+                "private_ip": each.private_ip,
+                "association_id": each.association_id,
+            }
+            for eni_id, each in shown
+        }
+        for item in self._items["Addresses"]:
+            described = {"id": item["AllocationId"], "public_ip": item["PublicIp"], "tags": _tags(item)}
+            found[item["AllocationId"]] = {**found.get(item["AllocationId"], {}), **described}
+        return list(found.values())
 
     def _instance(self, instance: Instance) -> dict[str, Any]:
         limits = self._types.get(instance.instance_type)

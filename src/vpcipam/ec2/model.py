@@ -27,8 +27,12 @@ documentation is silent, the model does what users report, or else the least sur
   changes them, and a world does not have them.
 - EC2 does not document how it refuses to unassign or disable a primary IPv6 address, or to enable one on an ENI without IPv6 addresses:
   InvalidParameterValue, OperationNotPermitted and InvalidParameterCombination are the model's own.
-- Not modelled: quotas of the account (subnets, ENIs per region), the rules for additional CIDRs of a VPC, changed rules of security
-  groups, public and elastic addresses, IPAM pools.
+- An Elastic IP needs no internet gateway here, since the model has none. Without reassociation, Resource.AlreadyAssociated also refuses a
+  private address that has another Elastic IP (as users report it). An address within a /28 of the ENI can't have one.
+- A launch takes each parameter as a whole from the request or else from the launch template, `TagSpecifications` and `NetworkInterfaces`
+  too.
+- Not modelled: quotas of the account (subnets, ENIs, Elastic IPs per region), the rules for additional CIDRs of a VPC, changed rules of
+  security groups, public addresses that are no Elastic IPs, IPAM pools.
 """
 
 from collections.abc import Mapping
@@ -38,6 +42,7 @@ from vpcipam.ec2.actions.every import EveryAction
 from vpcipam.ec2.api import Instance, NetworkInterface, SecurityGroup, Subnet, SubnetCidrReservation, Vpc
 from vpcipam.ec2.conditions import Conditions
 from vpcipam.ec2.over_time.interceptor import CallInterceptor
+from vpcipam.ec2.resources import ElasticIp, LaunchTemplate
 from vpcipam.ec2.state import invariants
 from vpcipam.ec2.worlds import read_world, write_world
 from vpcipam.errors import InvalidArgument
@@ -141,6 +146,16 @@ class Ec2Model(EveryAction):
     def network_interfaces(self) -> tuple[NetworkInterface, ...]:
         """All ENIs, ordered by id."""
         return tuple(eni.view() for eni in self._account.enis.values())
+
+    @property
+    def elastic_ips(self) -> tuple[ElasticIp, ...]:
+        """All Elastic IP addresses, ordered by allocation id."""
+        return tuple(elastic_ip.view() for elastic_ip in self._account.elastic_ips.values())
+
+    @property
+    def launch_templates(self) -> tuple[LaunchTemplate, ...]:
+        """All launch templates, ordered by id."""
+        return tuple(template.view() for template in self._account.launch_templates.values())
 
     @property
     def subnet_cidr_reservations(self) -> tuple[SubnetCidrReservation, ...]:

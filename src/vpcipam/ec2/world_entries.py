@@ -1,13 +1,26 @@
-"""The tables of a world, and the values that they may have."""
+"""The format of a world: its lists, their tables, and the values that these may have."""
 
 import re
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
 from vpcipam.ec2.state.records import Tags, sorted_tags
 from vpcipam.errors import InvalidArgument
 
+FORMAT: Final = "vpcipam-ec2/1"
+KINDS: Final = (
+    *("vpcs", "security_groups", "subnets", "reservations", "instances", "network_interfaces", "trunk_associations", "elastic_ips"),
+    "launch_templates",
+)
+"""The lists of a world."""
+VPC_FLAGS: Final = {
+    "is_default": False,
+    "enable_dns_support": True,
+    "enable_dns_hostnames": False,
+    "enable_network_address_usage_metrics": False,
+}
+SUBNET_FLAGS: Final = ("default_for_az", "map_public_ip_on_launch", "assign_ipv6_address_on_creation")
 ID = re.compile("[a-z-]+-([0-9a-f]{1,17})")
 REQUIRED: Any = object()
 """No default: the value must be there."""

@@ -6,168 +6,23 @@ keys. A world is read by carrying out EC2's actions with the ids of the document
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
 import attrs
 
 from vpcipam.address import parse_address
 from vpcipam.ec2.actions.every import EveryAction
-from vpcipam.ec2.api import NetworkInterface, SecurityGroup, SubnetCidrReservation, TrunkAssociation
 from vpcipam.ec2.errors import Ec2Error
 from vpcipam.ec2.state.account import DEFAULT_GROUP, Account
-from vpcipam.ec2.state.records import (
-    EniRecord,
-    InstanceRecord,
-    SubnetRecord,
-    VpcRecord,
-    default_reservation,
-)
-from vpcipam.ec2.world_entries import ID, REQUIRED, Entry, WorldError
+from vpcipam.ec2.state.records import EniRecord, SubnetRecord
+from vpcipam.ec2.world_entries import FORMAT, ID, KINDS, REQUIRED, SUBNET_FLAGS, VPC_FLAGS, Entry, WorldError
+from vpcipam.ec2.world_writing import write_world
 from vpcipam.errors import InvalidArgument, UnknownInstanceType
 from vpcipam.limits import InstanceLimits, instance_limits
 
 __all__ = ["FORMAT", "KINDS", "WorldError", "read_world", "write_world"]
 
-FORMAT: Final = "vpcipam-ec2/1"
-KINDS: Final = ("vpcs", "security_groups", "subnets", "reservations", "instances", "network_interfaces", "trunk_associations")
-"""The lists of a world."""
-
-_VPC_FLAGS = {
-    "is_default": False,
-    "enable_dns_support": True,
-    "enable_dns_hostnames": False,
-    "enable_network_address_usage_metrics": False,
-}
-_SUBNET_FLAGS = ("default_for_az", "map_public_ip_on_launch", "assign_ipv6_address_on_creation")
 _HIGHEST_NEW_NUMBER = 1 << 40  # ids of the real EC2 are higher
-
-
-# --- writing -------------------------------------------------------------------------------------------------------------
-
-
-def write_world(account: Account) -> dict[str, Any]:
-    """Return the world of an account. What it leaves out: calls so far, client tokens, the past, and terminated instances."""
-    return {
-        "format": FORMAT,
-        "last_numbers": account.last_numbers,
-        "vpcs": [_vpc_entry(vpc) for vpc in account.vpcs.values()],
-        "security_groups": [_group_entry(each.view()) for each in account.groups.values()],
-        "subnets": [
-            _entry(
-                id=subnet.subnet_id,
-                vpc=subnet.vpc_id,
-                cidr=str(subnet.addresses.cidr),
-                ipv6_cidr=None if subnet.addresses.ipv6_cidr is None else str(subnet.addresses.ipv6_cidr),
-                ipv6_association_id=subnet.ipv6_association_id,
-                availability_zone=subnet.availability_zone,
-                tags=dict(subnet.tags),
-                **{name: True for name in _SUBNET_FLAGS if getattr(subnet, name)},
-            )
-            for subnet in account.subnets.values()
-        ],
-        "reservations": [_reservation_entry(each.view()) for each in account.reservations.values()],
-        "instances": [_instance_entry(instance) for instance in account.instances.values()],
-        "network_interfaces": [_eni_entry(eni.view(), account) for eni in account.enis.values()],
-        "trunk_associations": [_trunk_entry(each.view()) for each in account.trunk_associations.values()],
-    }
-
-
-def _entry(**values: object) -> dict[str, Any]:
-    """Return an entry without what is empty."""
-    return {key: value for key, value in values.items() if value not in (None, "", {}, [], ())}
-
-
-def _vpc_entry(vpc: VpcRecord) -> dict[str, Any]:
-    return _entry(
-        id=vpc.vpc_id,
-        cidrs=[str(cidr) for cidr in vpc.cidrs.values()],
-        association_ids=list(vpc.cidrs),
-        ipv6_cidr=None if vpc.ipv6_cidr is None else str(vpc.ipv6_cidr),
-        ipv6_association_id=vpc.ipv6_association_id,
-        tags=dict(vpc.tags),
-        instance_tenancy=None if vpc.instance_tenancy == "default" else vpc.instance_tenancy,
-        **{name: not default for name, default in _VPC_FLAGS.items() if getattr(vpc, name) is not default},
-    )
-
-
-def _reservation_entry(each: SubnetCidrReservation) -> dict[str, Any]:
-    return _entry(
-        id=each.reservation_id,
-        subnet=each.subnet_id,
-        cidr=each.cidr,
-        type=each.reservation_type,
-        description=each.description,
-        tags=dict(each.tags),
-    )
-
-
-def _group_entry(each: SecurityGroup) -> dict[str, Any]:
-    return _entry(id=each.group_id, vpc=each.vpc_id, name=each.group_name, description=each.description, tags=dict(each.tags))
-
-
-def _instance_entry(instance: InstanceRecord) -> dict[str, Any]:
-    name = instance.limits.instance_type
-    try:
-        known = instance_limits(name) == instance.limits
-    except UnknownInstanceType:
-        known = False
-    limits = {key: value for key, value in attrs.asdict(instance.limits).items() if value is not None}
-    return _entry(
-        id=instance.instance_id,
-        type=name if known else {**limits, "network_cards": list(instance.limits.network_cards)},
-        subnet=instance.subnet.subnet_id,
-        tags=dict(instance.tags),
-        launched_ns=instance.launched_ns,
-        state=None if instance.state == "running" else instance.state,
-        image_id=instance.image_id,
-        reservation_id=None if instance.reservation_id == default_reservation(instance.instance_id) else instance.reservation_id,
-        launch_index=instance.launch_index or None,
-    )
-
-
-def _eni_entry(eni: NetworkInterface, account: Account) -> dict[str, Any]:
-    attachment = eni.attachment
-    own_groups = eni.security_group_ids != (account.vpcs[eni.vpc_id].default_group.group_id,)
-    return _entry(
-        id=eni.eni_id,
-        subnet=eni.subnet_id,
-        type="interface" if eni.interface_type == "branch" else eni.interface_type,
-        description=eni.description,
-        private_ip=eni.private_ip,
-        secondary_ips=list(eni.secondary_ips),
-        ipv4_prefixes=list(eni.ipv4_prefixes),
-        ipv6_addresses=list(eni.ipv6_addresses),
-        ipv6_prefixes=list(eni.ipv6_prefixes),
-        primary_ipv6=eni.primary_ipv6,
-        security_groups=list(eni.security_group_ids) if own_groups else [],
-        source_dest_check=None if eni.source_dest_check else False,
-        tags=dict(eni.tags),
-        created_ns=eni.created_ns,
-        attachment=None
-        if attachment is None
-        else {
-            "id": attachment.attachment_id,
-            "instance": attachment.instance_id,
-            "device_index": attachment.device_index,
-            "network_card_index": attachment.network_card_index,
-            "delete_on_termination": attachment.delete_on_termination,
-            "attached_ns": attachment.attached_ns,
-        },
-    )
-
-
-def _trunk_entry(each: TrunkAssociation) -> dict[str, Any]:
-    return _entry(
-        id=each.association_id,
-        trunk=each.trunk_eni_id,
-        branch=each.branch_eni_id,
-        vlan_id=each.vlan_id,
-        gre_key=each.gre_key,
-        tags=dict(each.tags),
-    )
-
-
-# --- reading -------------------------------------------------------------------------------------------------------------
 
 
 def read_world(model: EveryAction, account: Account, document: Mapping[str, Any]) -> None:
@@ -205,7 +60,10 @@ class _Reader:
         self._find_default_groups(lists["security_groups"])
         for kind, make in zip(
             KINDS,
-            (self._vpc, self._group, self._subnet, self._reservation, self._instance, self._interface, self._trunk),
+            (
+                *(self._vpc, self._group, self._subnet, self._reservation, self._instance, self._interface, self._trunk),
+                *(self._elastic_ip, self._template),
+            ),
             strict=True,
         ):
             for entry in lists[kind]:
@@ -227,7 +85,7 @@ class _Reader:
         """Let no new id be one that the document names later."""
         for entries in lists.values():
             for entry in entries:
-                for name in (entry.take("id", str, None), *entry.take("association_ids", list, []), *_ipv6_ids(entry)):
+                for name in (entry.take("id", str, None), *entry.take("association_ids", list, []), *_association_ids(entry)):
                     found = ID.fullmatch(name) if isinstance(name, str) else None
                     if found and int(found[1], 16) < _HIGHEST_NEW_NUMBER:
                         self._account.reserve_number(name.rpartition("-")[0], int(found[1], 16))
@@ -280,7 +138,7 @@ class _Reader:
             raise WorldError(f"{entry.where}: association_ids must have as many items as cidrs")
         vpc_id, ipv6_cidr, tags = entry.identifier("vpc"), entry.take("ipv6_cidr", str, None), entry.tags()
         ipv6_id, tenancy = entry.identifier("vpc-cidr-assoc", "ipv6_association_id"), entry.take("instance_tenancy", str, "default")
-        flags = {name: entry.take(name, bool, default) for name, default in _VPC_FLAGS.items()}
+        flags = {name: entry.take(name, bool, default) for name, default in VPC_FLAGS.items()}
         entry.finish()
         self._name(entry, "vpc", vpc_id)
         group = self._default_groups.get(vpc_id) or self._default_groups.get(None)
@@ -328,7 +186,7 @@ class _Reader:
         cidr, ipv6_cidr = entry.take("cidr", str), entry.take("ipv6_cidr", str, None)
         zone, tags = entry.take("availability_zone", str, "us-east-1a"), entry.tags()
         ipv6_id = entry.identifier("subnet-cidr-assoc", "ipv6_association_id")
-        flags = {name: entry.take(name, bool, False) for name in _SUBNET_FLAGS}  # noqa: FBT003 - the default
+        flags = {name: entry.take(name, bool, False) for name in SUBNET_FLAGS}  # noqa: FBT003 - the default
         entry.finish()
         if not re.fullmatch("[a-z]+(-[a-z0-9]+)+[a-f]", zone):
             raise WorldError(f"{entry.where}: availability_zone must be like us-east-1a, not {zone!r}")
@@ -449,10 +307,53 @@ class _Reader:
         made = self._model.associate_trunk_interface(branch, trunk, vlan_id=vlan_id, gre_key=gre_key, now_ns=0)
         self._account.set_tags(self._account.trunk_associations[made.association_id], tags)
 
+    def _elastic_ip(self, entry: Entry) -> None:
+        allocation_id, public_ip, tags = entry.identifier("eipalloc"), entry.take("public_ip", str, None), entry.tags()
+        eni_id, private_ip = entry.take("network_interface", str, None), entry.take("private_ip", str, None)
+        association_id = entry.identifier("eipassoc", "association_id")
+        entry.finish()
+        self._name(entry, "eipalloc", allocation_id)
+        record = self._account.elastic_ips[self._model.allocate_address().allocation_id]
+        if public_ip is not None:
+            address = parse_address(public_ip, 4)
+            if any(each.public_ip == address for each in self._account.elastic_ips.values() if each is not record):
+                raise WorldError(f"{entry.where}: {public_ip} exists already")
+            record.public_ip = address
+        self._account.set_tags(record, tags)
+        if eni_id is None and (private_ip is not None or association_id is not None):
+            raise WorldError(f"{entry.where}: network_interface is missing")
+        if eni_id is not None:
+            self._name(entry, "eipassoc", association_id)
+            self._model.associate_address(record.allocation_id, eni_id=eni_id, private_ip=private_ip, allow_reassociation=False, now_ns=0)
 
-def _ipv6_ids(entry: Entry) -> tuple[Any, ...]:
-    """Return the id of an entry's IPv6 association, if it has one, without taking it: only some kinds have that key."""
-    return (entry.take("ipv6_association_id", str, None),) if "ipv6_association_id" in entry else ()
+    def _template(self, entry: Entry) -> None:
+        template_id, name, created_ns = entry.identifier("lt"), entry.take("name", str), entry.take("created_ns", int, 0)
+        default, tags, versions = entry.take("default_version", int, 1), entry.tags(), entry.take("versions", list)
+        entry.finish()
+        self._name(entry, "lt", template_id)
+        made = None
+        for number, values in enumerate(versions):
+            if not isinstance(values, dict):
+                raise WorldError(f"{entry.where}: versions must be a list of tables, not {versions!r}")
+            version = Entry(f"{entry.where}.versions[{number}]", values)
+            data, text = version.take("data", dict), version.take("description", str, "")
+            at_ns = version.take("created_ns", int, created_ns)
+            version.finish()
+            if made is None:
+                made = self._model.create_launch_template(name, data, description=text, now_ns=at_ns)
+            else:
+                self._model.create_launch_template_version(data, template_id=made.template_id, description=text, now_ns=at_ns)
+        if made is None:
+            raise WorldError(f"{entry.where}: versions is empty")
+        record = self._account.launch_templates[made.template_id]
+        record.created_ns = created_ns
+        self._model.modify_launch_template(str(default), template_id=made.template_id)
+        self._account.set_tags(record, tags)
+
+
+def _association_ids(entry: Entry) -> tuple[Any, ...]:
+    """Return the ids of the associations of an entry that has them, without taking them: only some kinds have these keys."""
+    return tuple(entry.take(name, str, None) for name in ("ipv6_association_id", "association_id") if name in entry)
 
 
 def _limits(entry: Entry) -> InstanceLimits:

@@ -37,6 +37,8 @@ class Tagged:
         group = ec2.create_security_group("nodes", "of nodes", vpc_id=vpc.vpc_id, now_ns=0)
         trunk = ec2.create_network_interface(subnet_id=subnet.subnet_id, interface_type="trunk", now_ns=0)
         association = ec2.associate_trunk_interface(eni.eni_id, trunk.eni_id, vlan_id=1, now_ns=0)
+        elastic_ip = ec2.allocate_address()
+        template = ec2.create_launch_template("nodes", {"InstanceType": "m5.large"})
         self.kinds = {
             vpc.vpc_id: "vpc",
             subnet.subnet_id: "subnet",
@@ -45,9 +47,11 @@ class Tagged:
             eni.eni_id: "network-interface",
             group.group_id: "security-group",
             association.association_id: "trunk-interface-association",
+            elastic_ip.allocation_id: "elastic-ip",
+            template.template_id: "launch-template",
         }
-        made = (vpc, subnet, reservation, instance, eni, group, association)
-        self.tags = {name: dict(tags) for name, tags in zip(self.kinds, (*given_tags[:5], (), ()), strict=True)}
+        made = (vpc, subnet, reservation, instance, eni, group, association, elastic_ip, template)
+        self.tags = {name: dict(tags) for name, tags in zip(self.kinds, (*given_tags[:5], *[()] * 4), strict=True)}
         for resource, tags in zip(made, self.tags.values(), strict=True):
             assert resource.tags == tuple(sorted(tags.items()))
         (primary,) = instance.network_interfaces
@@ -65,6 +69,8 @@ class Tagged:
             ),
             "describe_instances": ("instance", lambda each: each.instance_id, {}),
             "describe_network_interfaces": ("network-interface", lambda each: each.eni_id, {}),
+            "describe_addresses": ("elastic-ip", lambda each: each.allocation_id, {}),
+            "describe_launch_templates": ("launch-template", lambda each: each.template_id, {}),
             "describe_trunk_interface_associations": ("trunk-interface-association", lambda each: each.association_id, {}),
         }
 
@@ -103,7 +109,8 @@ def test_every_describe_with_filters_is_here():
         for name, method in inspect.getmembers(Ec2Model, inspect.isfunction)
         if "filters" in inspect.signature(method).parameters and name[0] != "_"
     }
-    assert found == {*Tagged([()] * 5).describes, "describe_tags", "describe_instance_types", "describe_instance_status"}
+    untagged = {"describe_instance_types", "describe_instance_status", "describe_launch_template_versions"}
+    assert found == {*Tagged([()] * 5).describes, "describe_tags", *untagged}
 
 
 changes = st.lists(

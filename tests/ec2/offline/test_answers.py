@@ -140,6 +140,8 @@ def test_every_answer_fits_its_shape(monkeypatch):
     ).Subnet["SubnetId"]
     ec2.describe_subnets()
     check_enis(ec2, subnet_id)
+    check_elastic_ips(ec2, subnet_id)
+    check_launch_templates(ec2, subnet_id)
     check_reservations(ec2, subnet_id)
     check_tags(ec2, subnet_id)
     ec2.delete_subnet(SubnetId=subnet_id)
@@ -229,6 +231,39 @@ def check_trunks(ec2, subnet_id, branch_id):
     assert ec2.describe_trunk_interface_associations().InterfaceAssociations == [association]
     assert ec2.disassociate_trunk_interface(AssociationId=association["AssociationId"]).Return
     ec2.delete_network_interface(NetworkInterfaceId=trunk_id)
+
+
+def check_elastic_ips(ec2, subnet_id):
+    allocated = ec2.allocate_address(TagSpecifications=tagged("elastic-ip"))
+    eni_id = ec2.create_network_interface(SubnetId=subnet_id).NetworkInterface["NetworkInterfaceId"]
+    association_id = ec2.associate_address(AllocationId=allocated.AllocationId, NetworkInterfaceId=eni_id).AssociationId
+    (shown,) = ec2.describe_addresses(PublicIps=[allocated.PublicIp]).Addresses
+    assert (shown["AssociationId"], shown["NetworkInterfaceId"]) == (association_id, eni_id)
+    (eni,) = ec2.describe_network_interfaces(NetworkInterfaceIds=[eni_id]).NetworkInterfaces
+    assert eni["Association"] == eni["PrivateIpAddresses"][0]["Association"]
+    assert (eni["Association"]["PublicIp"], eni["Association"]["AllocationId"]) == (allocated.PublicIp, allocated.AllocationId)
+    ec2.disassociate_address(AssociationId=association_id)
+    ec2.release_address(AllocationId=allocated.AllocationId)
+    ec2.delete_network_interface(NetworkInterfaceId=eni_id)
+
+
+def check_launch_templates(ec2, subnet_id):
+    interface = {"DeviceIndex": 0, "SubnetId": subnet_id, "Ipv4PrefixCount": 1, "DeleteOnTermination": True}
+    data = {"InstanceType": "m5.large", "ImageId": "ami-1", "EbsOptimized": True, "NetworkInterfaces": [interface]}
+    template = ec2.create_launch_template(
+        LaunchTemplateName="nodes", LaunchTemplateData=data, VersionDescription="first", TagSpecifications=tagged("launch-template")
+    ).LaunchTemplate
+    name = {"LaunchTemplateId": template["LaunchTemplateId"]}
+    second = ec2.create_launch_template_version(**name, SourceVersion="1", LaunchTemplateData={"ImageId": "ami-2"}).LaunchTemplateVersion
+    assert second["LaunchTemplateData"] == {**data, "ImageId": "ami-2"}
+    assert ec2.modify_launch_template(**name, DefaultVersion="2").LaunchTemplate["DefaultVersionNumber"] == 2
+    assert [each["LaunchTemplateName"] for each in ec2.describe_launch_templates().LaunchTemplates] == ["nodes"]
+    versions = ec2.describe_launch_template_versions(**name).LaunchTemplateVersions
+    assert [(each["VersionNumber"], each["DefaultVersion"]) for each in versions] == [(1, False), (2, True)]
+    (instance,) = ec2.run_instances(MinCount=1, MaxCount=1, LaunchTemplate=name).Instances
+    assert (instance["ImageId"], len(instance["NetworkInterfaces"][0]["Ipv4Prefixes"])) == ("ami-2", 1)
+    ec2.terminate_instances(InstanceIds=[instance["InstanceId"]])
+    ec2.delete_launch_template(LaunchTemplateName="nodes")
 
 
 def check_reservations(ec2, subnet_id):

@@ -17,6 +17,9 @@ from vpcipam.ec2.state.unmodelled_filters import UNMODELLED_FILTERS
 from vpcipam.errors import NotModelled
 
 TABLES = {
+    "DescribeAddresses": filter_tables.ELASTIC_IP_FILTERS,
+    "DescribeLaunchTemplates": filter_tables.TEMPLATE_FILTERS,
+    "DescribeLaunchTemplateVersions": filter_tables.TEMPLATE_VERSION_FILTERS,
     "DescribeAvailabilityZones": filter_tables.ZONE_FILTERS,
     "DescribeRegions": filter_tables.REGION_FILTERS,
     "DescribeInstanceStatus": filter_tables.INSTANCE_STATUS_FILTERS,
@@ -34,8 +37,12 @@ ALIASES = {
     "DescribeSubnets": {"availabilityZone", "availabilityZoneId", "cidr", "cidrBlock", "defaultForAz"},
     "DescribeVpcs": {"isDefault"},
 }
-# Trunk associations have tags, and earlier documentation of EC2 has the group names of ENIs.
-UNDOCUMENTED = {"DescribeTrunkInterfaceAssociations": {"tag-key"}, "DescribeNetworkInterfaces": {"group-name"}}
+# Trunk associations have tags, and earlier documentation of EC2 has the group names of ENIs and the domains of addresses.
+UNDOCUMENTED = {
+    "DescribeTrunkInterfaceAssociations": {"tag-key"},
+    "DescribeNetworkInterfaces": {"group-name"},
+    "DescribeAddresses": {"domain"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -93,8 +100,22 @@ def client():
             Description=f"{count}",
             TagSpecifications=[{"ResourceType": "security-group", "Tags": [{"Key": kind, "Value": ""}]}],
         )
-        ec2.create_network_interface(SubnetId=subnet_id, Groups=[group["GroupId"]], **names)
+        eni = ec2.create_network_interface(SubnetId=subnet_id, Groups=[group["GroupId"]], **names)["NetworkInterface"]
+        for each in eni["PrivateIpAddresses"][-1:]:
+            associate(ec2, NetworkInterfaceId=eni["NetworkInterfaceId"], PrivateIpAddress=each["PrivateIpAddress"])
+        interface = {"DeviceIndex": 0, "SubnetId": subnet_id, "NetworkCardIndex": count}
+        data = {"InstanceType": kind, "EbsOptimized": count > 0, "NetworkInterfaces": [interface], "Placement": {"Affinity": "x"}}
+        data |= {"MetadataOptions": {"HttpTokens": "required"}, "IamInstanceProfile": {"Arn": "arn:x"}, "RamDiskId": f"ari-{count}"}
+        licenses = [{"LicenseConfigurationArn": "arn:y"}]
+        ec2.create_launch_template(LaunchTemplateName=kind, LaunchTemplateData={**data, "LicenseSpecifications": licenses})
+    ec2.create_launch_template_version(LaunchTemplateName="t2.micro", LaunchTemplateData={"ImageId": "ami-1"})
+    associate(ec2, InstanceId=ec2.describe_instances()["Reservations"][0]["Instances"][0]["InstanceId"])
+    ec2.allocate_address()
     return ec2
+
+
+def associate(ec2, **where):
+    ec2.associate_address(AllocationId=ec2.allocate_address()["AllocationId"], **where)
 
 
 def values(item, *path):
@@ -130,8 +151,30 @@ SHOWN = {
         "owner-id": "OwnerId", "private-dns-name": "PrivateDnsName", "requester-id": "RequesterId", "requester-managed": "RequesterManaged",
         "addresses.private-ip-address": "PrivateIpAddresses PrivateIpAddress", "association.public-ip": "Association PublicIp",
         "operator.principal": "Operator Principal", "attachment.status": "Attachment Status",
+        "addresses.association.public-ip": "PrivateIpAddresses Association PublicIp",
+        "addresses.association.owner-id": "PrivateIpAddresses Association IpOwnerId",
+        "association.allocation-id": "Association AllocationId", "association.association-id": "Association AssociationId",
+        "association.public-dns-name": "Association PublicDnsName", "association.ip-owner-id": "Association IpOwnerId",
+    }),
+    "describe_addresses": ("Addresses", {
+        "allocation-id": "AllocationId", "association-id": "AssociationId", "domain": "Domain", "instance-id": "InstanceId",
+        "network-interface-id": "NetworkInterfaceId", "network-interface-owner-id": "NetworkInterfaceOwnerId",
+        "private-ip-address": "PrivateIpAddress", "public-ip": "PublicIp",
+    }),
+    "describe_launch_templates": ("LaunchTemplates", {"launch-template-name": "LaunchTemplateName"}),
+    "describe_launch_template_versions": ("LaunchTemplateVersions", {
+        "ebs-optimized": "LaunchTemplateData EbsOptimized", "host-resource-group-arn": "LaunchTemplateData Placement HostResourceGroupArn",
+        "http-tokens": "LaunchTemplateData MetadataOptions HttpTokens", "image-id": "LaunchTemplateData ImageId",
+        "iam-instance-profile": "LaunchTemplateData IamInstanceProfile Arn", "instance-type": "LaunchTemplateData InstanceType",
+        "is-default-version": "DefaultVersion", "ram-disk-id": "LaunchTemplateData RamDiskId",
+        "license-configuration-arn": "LaunchTemplateData LicenseSpecifications LicenseConfigurationArn",
+        "network-card-index": "LaunchTemplateData NetworkInterfaces NetworkCardIndex",
     }),
     "describe_instances": ("Reservations", {
+        "network-interface.association.public-ip": "Instances NetworkInterfaces Association PublicIp",
+        "network-interface.association.ip-owner-id": "Instances NetworkInterfaces Association IpOwnerId",
+        "network-interface.association.public-dns-name": "Instances NetworkInterfaces Association PublicDnsName",
+        "network-interface.addresses.association.public-ip": "Instances NetworkInterfaces PrivateIpAddresses Association PublicIp",
         "owner-id": "OwnerId", "private-dns-name": "Instances PrivateDnsName", "launch-index": "Instances AmiLaunchIndex",
         "network-interface.addresses.primary": "Instances NetworkInterfaces PrivateIpAddresses Primary",
         "network-interface.mac-address": "Instances NetworkInterfaces MacAddress", "tenancy": "Instances Placement Tenancy",
@@ -160,11 +203,24 @@ SHOWN = {
 @pytest.mark.parametrize(("method", "name"), [(method, name) for method, (_, names) in SHOWN.items() for name in names])
 def test_a_filter_finds_the_items_that_show_its_value(client, method, name):
     into, places = SHOWN[method]
-    everything = [item for page in client.get_paginator(method).paginate() for item in page[into]]
+
+    def shown(**filters):
+        if not client.can_paginate(method):
+            return getattr(client, method)(**filters)[into]
+        versions = {"Versions": ["$Latest"]} if into == "LaunchTemplateVersions" else {}
+        return [item for page in client.get_paginator(method).paginate(**filters, **versions) for item in page[into]]
+
+    everything = shown()
     path = places[name].split()
-    for wanted in sorted({value for item in everything for value in values(item, *path)})[:3] or ["*"]:
-        pages = client.get_paginator(method).paginate(Filters=[{"Name": name, "Values": [wanted]}])
-        assert [item for page in pages for item in page[into]] == [item for item in everything if wanted in values(item, *path)]
+    for wanted in sorted({value for item in everything for value in values(item, *path) if value})[:3] or ["*"]:
+        found = shown(Filters=[{"Name": name, "Values": [wanted]}])
+        assert found == [item for item in everything if wanted in values(item, *path)]
+
+
+def test_filters_of_one_name_must_all_match(client):
+    filters = [{"Name": "instance-type", "Values": values} for values in (["m5.*", "t2.micro"], ["*.large"])]
+    shown = client.describe_instances(Filters=filters)["Reservations"]
+    assert [each["Instances"][0]["InstanceType"] for each in shown] == ["m5.large"]
 
 
 def test_instance_types_come_in_pages_of_100(client):
@@ -184,4 +240,4 @@ def test_a_page_has_bounds_in_the_words_of_ec2(size):
     action = "DescribeTrunkInterfaceAssociations"
     request = Request(action, {"MaxResults": size}, Ec2Model(), Region("us-east-1"), 0)
     with pytest.raises(Ec2Error, match=message):
-        ACTIONS[action].answer(request)
+        ACTIONS[action].require_known(request, ())

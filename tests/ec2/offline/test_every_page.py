@@ -30,8 +30,11 @@ def world():
         ec2.launch_instance(InstanceLimits(instance_type=name, eni_limit=2, ipv4_per_eni=4), subnet_id, now_ns=0)
         eni_id = ec2.create_network_interface(subnet_id=subnet_id, now_ns=0).eni_id
         ec2.associate_trunk_interface(eni_id, trunk_id, vlan_id=COUNT - number, now_ns=0)
+        ec2.create_launch_template(name, {"ImageId": name}, tags=[("a", str(number)), ("b", "")])
+        ec2.create_launch_template_version({"ImageId": name}, template_name="t0.test")
     return ec2, {
         "DescribeInstanceTypes": {"Filters": [{"Name": "instance-type", "Values": names}]},
+        "DescribeLaunchTemplateVersions": {"LaunchTemplateName": "t0.test"},
         "GetSubnetCidrReservations": {"SubnetId": subnet_id},
     }
 
@@ -75,7 +78,7 @@ def test_a_token_of_another_action_is_refused(world, action):
 @pytest.mark.parametrize("action", FILTERED)
 def test_a_token_belongs_to_its_filters(world, action):
     name = {"DescribeTags": "key", "DescribeInstanceTypes": "instance-type", "DescribeInstanceStatus": "instance-state-name"}.get(
-        action, "tag-key"
+        action, "image-id" if action == "DescribeLaunchTemplateVersions" else "tag-key"
     )
     filters = [{"Name": name, "Values": ["*"]}]
     _, token = call(world, action, MaxResults=5)

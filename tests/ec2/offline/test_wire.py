@@ -22,6 +22,7 @@ SCALARS = {
     "integer": st.integers(-(2**31), 2**31 - 1),
     "long": st.integers(-(2**63), 2**63 - 1),
     "boolean": st.booleans(),
+    "double": st.integers(-(2**20), 2**20).map(lambda eighths: eighths / 8),
 }
 DEEPEST = 4
 
@@ -177,3 +178,22 @@ def test_botocore_reads_an_error_as_it_was_written(code, message):
 def test_an_action_without_parameters_reads_none():
     operation = SimpleNamespace(name="DescribeNothing", input_shape=None)
     assert read_request("Action=DescribeNothing&Version=2016-11-15", operation) == {}
+
+
+REQUIREMENT = "LaunchTemplateData.InstanceRequirements.MemoryGiBPerVCpu.Min"
+UNTIL = "LaunchTemplateData.InstanceMarketOptions.SpotOptions.ValidUntil"
+
+
+@pytest.mark.parametrize("text", ["", "x", "nan", "inf", "1e9", "1.", ".5", "1" * 16, "\u0663"])
+def test_a_number_that_is_none_is_refused(text):
+    with pytest.raises(Ec2Error, match=f"InvalidParameterValue: {REQUIREMENT} must be a double, not "):
+        read_request(f"{REQUIREMENT}={text}", SERVICE.operation_model("CreateLaunchTemplate"))
+
+
+@pytest.mark.parametrize("text", ["", "x", "2026-13-01T00:00:00Z", "2026-01-01", "2026-01-01T00:00:00"])
+def test_a_time_that_is_none_is_refused(text):
+    operation = SERVICE.operation_model("CreateLaunchTemplate")
+    with pytest.raises(Ec2Error, match=f"InvalidParameterValue: {UNTIL} must be a timestamp, not "):
+        read_request(f"{UNTIL}={text}", operation)
+    read = read_request(f"{UNTIL}=2026-01-01T00:00:00Z", operation)
+    assert read["LaunchTemplateData"]["InstanceMarketOptions"] == {"SpotOptions": {"ValidUntil": "2026-01-01T00:00:00Z"}}

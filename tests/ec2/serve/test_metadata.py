@@ -180,6 +180,23 @@ def test_the_primary_eni_shows_its_addresses(node):
     assert node.read(f"{base}/ipv4-prefix") == 404
 
 
+def test_elastic_ips_are_shown_until_they_are_gone(node):
+    base = "network/interfaces/macs/02:00:00:00:00:01"
+    assert node.read("public-ipv4") == node.read(f"{base}/public-ipv4s") == 404
+    (second,) = node.model.assign_private_ip_addresses("eni-00000000000000001", secondary_ip_count=1, now_ns=0).addresses
+    for private_ip in (second, "10.0.1.4"):
+        allocation_id = node.model.allocate_address().allocation_id
+        node.model.associate_address(allocation_id, eni_id="eni-00000000000000001", private_ip=private_ip, now_ns=0)
+    assert node.read("public-ipv4") == "198.18.0.2"
+    assert node.read("public-hostname") == node.read(f"{base}/public-hostname") == "ec2-198-18-0-2.compute-1.amazonaws.com"
+    assert node.read(f"{base}/public-ipv4s") == "198.18.0.2\n198.18.0.1"
+    assert node.read(f"{base}/ipv4-associations") == "198.18.0.1\n198.18.0.2"
+    assert node.read(f"{base}/ipv4-associations/198.18.0.1") == second
+    node.model.disassociate_address("eipassoc-00000000000000002", now_ns=0)
+    assert node.read("public-ipv4") == 404
+    assert node.read(f"{base}/public-ipv4s") == "198.18.0.1"
+
+
 def test_prefixes_and_ipv6_are_shown(node):
     base = "network/interfaces/macs/02:00:00:00:00:02"
     assert node.read(f"{base}/ipv4-prefix") == "10.0.1.16/28\n10.0.1.32/28"

@@ -49,6 +49,58 @@ def test_a_primary_ipv6_address_that_the_eni_does_not_have(account, eni_id, brok
     broken(12)
 
 
+@pytest.fixture
+def associated(ec2, account, eni_id):
+    """An Elastic IP on the primary address of an ENI."""
+    allocation_id = ec2.allocate_address().allocation_id
+    ec2.associate_address(allocation_id, eni_id=eni_id, now_ns=0)
+    return account.elastic_ips[allocation_id]
+
+
+def test_a_public_address_that_is_allocated_twice(ec2, account, associated, broken):
+    account.elastic_ips[ec2.allocate_address().allocation_id].public_ip = associated.public_ip
+    broken(13)
+
+
+def test_an_association_that_the_account_does_not_know(account, associated, broken):
+    del account.elastic_ip_associations[associated.association_id]
+    broken(13)
+
+
+def test_an_elastic_ip_that_its_eni_does_not_know(account, associated, eni_id, broken):
+    del account.enis[eni_id].elastic_ips[associated.private_ip]
+    account.enis[eni_id].touch()
+    broken(13)
+
+
+def test_an_elastic_ip_of_an_address_that_the_eni_does_not_have(account, associated, eni_id, broken):
+    eni = account.enis[eni_id]
+    del eni.elastic_ips[associated.private_ip]
+    associated.private_ip += 1
+    eni.elastic_ips[associated.private_ip] = associated
+    eni.touch()
+    broken(13)
+
+
+def test_an_elastic_ip_that_says_it_is_elsewhere(ec2, account, associated, subnet_id, broken):
+    associated.eni = account.enis[ec2.create_network_interface(subnet_id=subnet_id, now_ns=0).eni_id]
+    broken(13)
+
+
+def test_a_released_elastic_ip_on_an_eni(account, associated, broken):
+    account.elastic_ips["eipalloc-2"] = account.elastic_ips.pop(associated.allocation_id)
+    broken(13)
+
+
+@pytest.mark.parametrize("change", [{"template_name": "nodes"}, {"default_number": 2}, {"versions": []}])
+def test_a_launch_template_that_can_not_be(ec2, account, broken, change):
+    for name in ("nodes", "pods"):
+        template_id = ec2.create_launch_template(name, {"ImageId": "ami-1"}).template_id
+    for field, value in change.items():
+        setattr(account.launch_templates[template_id], field, value)
+    broken(14)
+
+
 def test_two_security_groups_of_one_name(ec2, account, vpc, broken):
     account.groups[ec2.create_security_group("a", "b", vpc_id=vpc.vpc_id).group_id].group_name = "Default"
     broken(11)

@@ -27,8 +27,8 @@ class AddressActions(Actions):
     ) -> AssignedAddresses:
         """Add secondary IPs or /28 prefixes, by count or by name: exactly one of the four per call.
 
-        With `allow_reassignment`, a named secondary IP of another ENI of the subnet moves here, and one that this ENI has already stays.
-        Primary IPs and prefixes never move.
+        With `allow_reassignment`, a named secondary IP of another ENI of the subnet moves here with its Elastic IP, and one that this ENI
+        has already stays. Primary IPs and prefixes never move.
 
         Raises:
             Ec2Error: PrivateIpAddressLimitExceeded beyond the type's limit if the ENI is attached; InsufficientFreeAddressesInSubnet and
@@ -41,13 +41,13 @@ class AddressActions(Actions):
         call.exactly_one(secondary_ip_count=counts.addresses, ipv4_prefix_count=counts.prefixes, addresses=names, prefixes=blocks)
         named = call.named(names, blocks)
         eni = self._account.enis.find(call, eni_id)
-        added = _reassign(call, eni, named) if names and allow_reassignment else _assign(call, eni, counts, named)
+        added = self._reassign(call, eni, named) if names and allow_reassignment else _assign(call, eni, counts, named)
         return self._done(call, AssignedAddresses(address_texts(added.addresses), prefix_texts(added.prefixes, AddressMode.PREFIX)))
 
     def unassign_private_ip_addresses(
         self, eni_id: str, *, addresses: Iterable[str] = (), prefixes: Iterable[str] = (), now_ns: int
     ) -> None:
-        """Remove secondary IPs and prefixes from an ENI; both kinds may be given.
+        """Remove secondary IPs and prefixes from an ENI; both kinds may be given. An Elastic IP of a secondary IP is then disassociated.
 
         Raises:
             Ec2Error: InvalidParameterValue for the primary IP, and for what the ENI does not have; InvalidParameterCombination for nothing
@@ -58,7 +58,7 @@ class AddressActions(Actions):
         eni = self._account.enis.find(call, eni_id)
         if eni.private_ip in named.addresses:
             raise call.invalid(f"{address_text(eni.private_ip, 4)} is the primary IP of {eni_id}, which can't be unassigned")
-        _unassign(call, eni, named)
+        self._unassign(call, eni, named)
         self._done(call, None)
 
     def assign_ipv6_addresses(
@@ -101,8 +101,27 @@ class AddressActions(Actions):
         eni = self._account.enis.find(call, eni_id)
         if eni.primary_ipv6 in named.ipv6_addresses:
             raise call.invalid(f"{address_text(eni.primary_ipv6, 6)} is the primary IPv6 address of {eni_id}, which can't be unassigned")
-        _unassign(call, eni, named)
+        self._unassign(call, eni, named)
         self._done(call, None)
+
+    def _unassign(self, call: Call, eni: EniRecord, named: AddressSet) -> None:
+        if not eni.has(named):
+            raise call.invalid(f"Some of the specified addresses are not assigned to interface {eni.eni_id}")
+        self._account.unassign(eni, named)
+
+    def _reassign(self, call: Call, eni: EniRecord, named: AddressSet) -> AddressSet:
+        """Add named secondary IPs; other ENIs of the subnet lose them, and those that the ENI already has stay."""
+        require_within(call, eni.subnet, named)
+        holders = find_holders(call, eni, named)
+        new = AddressSet(tuple(address for address in named.addresses if holders.get(address) is not eni))
+        require_room(call, eni, new.counts)
+        free = AddressSet(tuple(address for address in named.addresses if address not in holders))
+        claim_for_eni(call, eni.subnet, free)
+        for address, holder in holders.items():
+            if holder is not eni:
+                self._account.move_secondary_ip(address, holder, eni)
+        eni.add(free)
+        return named
 
 
 def _at_least_one(call: Call, addresses: Iterable[str], prefixes: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -124,23 +143,3 @@ def _assign(call: Call, eni: EniRecord, counts: AddressCounts, named: AddressSet
         added = named
     eni.add(added)
     return added
-
-
-def _reassign(call: Call, eni: EniRecord, named: AddressSet) -> AddressSet:
-    """Add named secondary IPs; other ENIs of the subnet lose them, and those that the ENI already has stay."""
-    require_within(call, eni.subnet, named)
-    holders = find_holders(call, eni, named)
-    new = AddressSet(tuple(address for address in named.addresses if holders.get(address) is not eni))
-    require_room(call, eni, new.counts)
-    claim_for_eni(call, eni.subnet, AddressSet(tuple(address for address in named.addresses if address not in holders)))
-    for address, holder in holders.items():
-        holder.remove(AddressSet((address,)))
-    eni.add(named)
-    return named
-
-
-def _unassign(call: Call, eni: EniRecord, named: AddressSet) -> None:
-    if not eni.has(named):
-        raise call.invalid(f"Some of the specified addresses are not assigned to interface {eni.eni_id}")
-    eni.remove(named)
-    eni.subnet.addresses.release(named)

@@ -10,6 +10,7 @@ from vpcipam.ec2.state.call import Call, texts
 from vpcipam.ec2.state.filter_tables import INSTANCE_STATUS_FILTERS
 from vpcipam.ec2.state.filters import Filters, matching
 from vpcipam.ec2.state.records import InstanceRecord
+from vpcipam.ec2.state.rules import only_eni
 
 TERMINATED_SHOWN_NS = 3600 * NS_PER_S
 """How long a terminated instance is still described (Amazon EC2 User Guide, "Terminate Amazon EC2 instances": about an hour)."""
@@ -97,10 +98,7 @@ class InstanceStateActions(Actions):
         if not isinstance(instance, InstanceRecord):
             message = f"The instance '{instance_id}' is not in a state in which its attributes can be changed."
             raise call.refusal(ErrorCode.INCORRECT_INSTANCE_STATE, message)
-        eni, *others = instance.enis()
-        if others:
-            several = f"There are multiple interfaces attached to instance '{instance_id}'."
-            raise call.refusal(ErrorCode.INSTANCE_INVALID, f"{several} Please specify an interface ID for the operation instead.")
+        eni = only_eni(call, instance)
         if group_ids:
             eni.groups = self._groups(call, eni.subnet, group_ids)
         else:

@@ -7,11 +7,12 @@ from typing import cast
 from vpcipam.ec2.actions.base import Actions
 from vpcipam.ec2.api import METADATA_ACTION, Instance, NetworkInterface
 from vpcipam.ec2.errors import Ec2Error, ErrorCode, LostAnswer
+from vpcipam.ec2.resources import LaunchTemplateVersion
 from vpcipam.ec2.state.call import Call, texts
 from vpcipam.ec2.state.filter_tables import INSTANCE_FILTERS, INSTANCE_TYPE_FILTERS
 from vpcipam.ec2.state.filters import Filters, matching, tagged_matching
 from vpcipam.ec2.state.launching import LaunchInterface, require_fitting, require_some, take
-from vpcipam.ec2.state.records import InstanceRecord, default_reservation, without_tags
+from vpcipam.ec2.state.records import InstanceRecord, Tags, default_reservation, sorted_tags, without_tags
 from vpcipam.ec2.state.subnet import AddressCounts, AddressSet
 from vpcipam.errors import UnknownInstanceType
 from vpcipam.limits import InstanceLimits, all_instance_limits, instance_limits
@@ -56,12 +57,13 @@ class InstanceActions(Actions):
         max_count: int = 1,
         image_id: str = "",
         tags: Iterable[tuple[str, str]] = (),
+        launch_template: LaunchTemplateVersion | None = None,
         now_ns: int,
     ) -> tuple[Instance, ...]:
         """Launch as many instances as there is room for (RunInstances), `min_count` to `max_count` or none, each with the same new ENIs.
 
         The first interface is the primary ENI at device index 0; all lie in the zone of its subnet. An interface without a subnet lies in
-        the primary one's.
+        the primary one's. `launch_template` is where the arguments are from; AWS's own tags of the instances name it.
 
         Raises:
             Ec2Error: as for `launch_instance`; MissingParameter for no interface; AttachmentLimitExceeded,
@@ -77,7 +79,7 @@ class InstanceActions(Actions):
             raise call.invalid(
                 f"Value ({min_count}) for parameter minCount is invalid. It must be 1 to the value of maxCount, {max_count}."
             )
-        read_tags = call.tags(tags)
+        read_tags = sorted_tags((*call.tags(tags), *_template_tags(launch_template)))
         eni_tags = [call.tags(each.tags) for each in wanted]
         parts = [each.read(call) for each in wanted]
         subnet = self._account.subnets.find(call, wanted[0].subnet_id or "")
@@ -196,3 +198,10 @@ class InstanceActions(Actions):
         except UnknownInstanceType as error:
             message = f"The following supplied instance types do not exist: [{name}]; {error}"
             raise call.refusal(ErrorCode.INSTANCE_TYPE_UNKNOWN, message) from None
+
+
+def _template_tags(version: LaunchTemplateVersion | None) -> Tags:
+    """Return the tags that EC2 adds to an instance that is launched from a template."""
+    if version is None:
+        return ()
+    return (("aws:ec2launchtemplate:id", version.template_id), ("aws:ec2launchtemplate:version", str(version.number)))

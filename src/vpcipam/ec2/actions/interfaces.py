@@ -10,7 +10,7 @@ from vpcipam.ec2.api import NetworkInterface
 from vpcipam.ec2.errors import ErrorCode
 from vpcipam.ec2.state.call import EFA_ONLY, INTERFACE_TYPES, texts
 from vpcipam.ec2.state.filter_tables import ENI_FILTERS
-from vpcipam.ec2.state.filters import Filters, tagged_matching
+from vpcipam.ec2.state.filters import Filters, filter_pairs, tagged_matching
 from vpcipam.ec2.state.rules import allocate_for_new_eni, require_ipv6_for_primary, require_limits, require_place, with_ipv6_of_subnet
 from vpcipam.ec2.state.subnet import AddressCounts, AddressSet
 
@@ -220,11 +220,11 @@ class InterfaceActions(Actions):
         """
         call = self._begin("DescribeNetworkInterfaces", now_ns, filtered=instance_id is not None or bool(filters))
         names = texts(eni_ids)
-        wanted = {name: texts(values) for name, values in (filters or {}).items()}
+        wanted = filter_pairs(filters)
         visible = self._visible(call)
         if instance_id is None or names:
             enis = visible.enis
-            if visible is self._present and not names and wanted.get("status") == ("available",):
+            if visible is self._present and not names and ("status", ("available",)) in wanted:
                 enis = Views(dict(sorted(self._account.unattached_enis.items())))
             shown = self._named_or_all(call, enis, names, self._account.enis)
         else:

@@ -1,11 +1,11 @@
-"""The actions on tags of VPCs, security groups, subnets, reservations, ENIs, instances and trunk associations: create, delete, describe."""
+"""The actions on tags of all resources that can have them: create, delete, describe."""
 
 from collections.abc import Iterable, Iterator
 
 from vpcipam.ec2.actions.base import Actions
 from vpcipam.ec2.api import TagDescription
 from vpcipam.ec2.errors import ErrorCode
-from vpcipam.ec2.state.call import Call, texts
+from vpcipam.ec2.state.call import Call, is_own_tag, texts
 from vpcipam.ec2.state.filter_tables import TAG_FILTERS
 from vpcipam.ec2.state.filters import Filters, Reader, matching
 from vpcipam.ec2.state.records import Tags, sorted_tags
@@ -38,7 +38,7 @@ class TagActions(Actions):
         """Delete tags from resources of any kinds; a missing tag is not an error.
 
         A pair of key and value deletes the tag if it has that value; a pair of key and None deletes it whatever its value. No pairs delete
-        all tags.
+        all tags but AWS's own.
 
         Raises:
             Ec2Error: MissingParameter for no resource; InvalidParameterValue for a key that EC2 does not accept; the NotFound codes;
@@ -50,7 +50,7 @@ class TagActions(Actions):
             call.tag_key(key)
         records = [self._account.tagged(call, name) for name in names]
         for record in records:
-            self._account.set_tags(record, _without(record.tags, gone) if gone else ())
+            self._account.set_tags(record, _without(record.tags, gone or [(key, None) for key, _ in record.tags if not is_own_tag(key)]))
         self._done(call, None)
 
     def describe_tags(self, *, filters: Filters | None = None, now_ns: int) -> tuple[TagDescription, ...]:
@@ -66,7 +66,9 @@ class TagActions(Actions):
 
     def _tags(self, call: Call) -> Iterator[TagDescription]:
         tagged: dict[str, Iterable[tuple[str, Tags]]] = {
+            "elastic-ip": ((each.allocation_id, each.tags) for each in self._account.elastic_ips.values()),
             "instance": ((each.instance_id, each.tags) for each in self._visible(call).instances.values()),
+            "launch-template": ((each.template_id, each.tags) for each in self._account.launch_templates.values()),
             "network-interface": ((each.eni_id, each.tags) for each in self._visible(call).enis.values()),
             "security-group": ((each.group_id, each.tags) for each in self._account.groups.values()),
             "subnet": ((each.subnet_id, each.tags) for each in self._visible(call).subnets.values()),

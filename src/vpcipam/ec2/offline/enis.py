@@ -4,7 +4,7 @@ from typing import Final
 
 from vpcipam.ec2.api import NetworkInterface
 from vpcipam.ec2.errors import ErrorCode
-from vpcipam.ec2.offline.request import PAGE, ActionHandler, Request, paged
+from vpcipam.ec2.offline.request import PAGE, ActionHandler, Pages, Request, paged
 from vpcipam.ec2.offline.views import network_interface_view
 from vpcipam.ec2.offline.wire import Members
 
@@ -50,9 +50,7 @@ def _describe(request: Request) -> Members:
     enis = request.model.describe_network_interfaces(
         eni_ids=request.texts("NetworkInterfaceIds"), filters=request.filters(), now_ns=request.now_ns
     )
-    return paged(
-        request, enis, into="NetworkInterfaces", key=lambda eni: eni.eni_id, view=network_interface_view, names="NetworkInterfaceIds"
-    )
+    return paged(request, enis, into="NetworkInterfaces", key=lambda eni: eni.eni_id, view=network_interface_view)
 
 
 def _attach(request: Request) -> Members:
@@ -121,7 +119,10 @@ ACTIONS: Final = {
         show=_show_created,
     ),
     "DescribeNetworkInterfaces": ActionHandler(
-        _describe, takes={"NetworkInterfaceIds", "Filters", *PAGE}, ignores={"IncludeManagedResources"}
+        _describe,
+        takes={"NetworkInterfaceIds", "Filters", *PAGE},
+        ignores={"IncludeManagedResources"},
+        pages=Pages(("NetworkInterfaceIds",)),
     ),
     "AttachNetworkInterface": ActionHandler(
         _attach,

@@ -6,12 +6,15 @@ from typing import Final
 
 import attrs
 
+from vpcipam.ec2.actions.launch_templates import DEFAULT_VERSION
 from vpcipam.ec2.api import Instance, InstanceStateChange
 from vpcipam.ec2.errors import ErrorCode
 from vpcipam.ec2.model import Ec2Model
-from vpcipam.ec2.offline.request import PAGE, ActionHandler, Region, Request, paged
+from vpcipam.ec2.offline.launch_templates import require_readable
+from vpcipam.ec2.offline.request import PAGE, ActionHandler, Pages, Region, Request, paged
 from vpcipam.ec2.offline.views import instance_status_view, instance_type_view, instance_view, state_view
 from vpcipam.ec2.offline.wire import Members
+from vpcipam.ec2.resources import LaunchTemplateVersion
 from vpcipam.ec2.state.launching import LaunchInterface
 from vpcipam.errors import UnknownInstanceType
 
@@ -23,6 +26,10 @@ _ENI = "network-interface"
 
 
 def _run(request: Request) -> Members:
+    template = _launch_template(request)
+    if template is not None:
+        request = attrs.evolve(request, members={**template.data, **request.members})
+        ACTIONS["RunInstances"].require_known(request, ())
     given = request.get("NetworkInterfaces", ())
     also = next((words for name, words in _OF_THE_INSTANCE.items() if name in request.members), None)
     if given and also:
@@ -52,11 +59,23 @@ def _run(request: Request) -> Members:
             max_count=request.get("MaxCount"),
             image_id=request.get("ImageId", ""),
             tags=request.tags("instance", others={"volume", "spot-instances-request", "elastic-gpu", _ENI}),
+            launch_template=template,
             now_ns=request.now_ns,
         )
     except UnknownInstanceType as error:
         raise request.refusal(ErrorCode.INVALID_PARAMETER_VALUE, f"Invalid value for InstanceType: {error}") from None
     return _show_launched(request, launched)
+
+
+def _launch_template(request: Request) -> LaunchTemplateVersion | None:
+    """Return the launch template of a launch. What it says, the request can replace, one parameter as a whole at a time."""
+    named = request.get("LaunchTemplate")
+    if named is None:
+        return None
+    name, template_id = named.get("LaunchTemplateName"), named.get("LaunchTemplateId")
+    version = request.model.launch_template_version(template_id, name, named.get("Version", DEFAULT_VERSION))
+    require_readable(request, version)
+    return version
 
 
 def _interface(request: Request, given: Members) -> LaunchInterface:
@@ -150,7 +169,6 @@ def _describe(request: Request) -> Members:
         into="Reservations",
         key=lambda each: each.instance_id,
         view=lambda each, _: {"instance": each},
-        names="InstanceIds",
     )
     shown: list[Instance] = [each["instance"] for each in page["Reservations"]]
     together = itertools.groupby(shown, key=lambda each: each.reservation_id)
@@ -164,9 +182,7 @@ def _describe_status(request: Request) -> Members:
         include_all_instances=request.get("IncludeAllInstances", False),
         now_ns=request.now_ns,
     )
-    return paged(
-        request, instances, into="InstanceStatuses", key=lambda each: each.instance_id, view=instance_status_view, names="InstanceIds"
-    )
+    return paged(request, instances, into="InstanceStatuses", key=lambda each: each.instance_id, view=instance_status_view)
 
 
 def _describe_attribute(request: Request) -> Members:
@@ -205,8 +221,6 @@ def _describe_types(request: Request) -> Members:
         into="InstanceTypes",
         key=lambda limits: limits.instance_type,
         view=instance_type_view,
-        names="InstanceTypes",
-        largest_page=_LARGEST_PAGE_OF_TYPES,
         default_page=_LARGEST_PAGE_OF_TYPES,
     )
 
@@ -224,6 +238,7 @@ ACTIONS: Final = {
         takes={
             *("InstanceType", "MinCount", "MaxCount", "ImageId", "SubnetId", "PrivateIpAddress", "SecurityGroupIds", "NetworkInterfaces"),
             *("SecurityGroups", "Ipv6AddressCount", "Ipv6Addresses", "EnablePrimaryIpv6", "Placement", "TagSpecifications"),
+            "LaunchTemplate",
         },
         ignores={
             *("BlockDeviceMappings", "CapacityReservationSpecification", "CpuOptions", "CreditSpecification", "DisableApiStop"),
@@ -240,10 +255,17 @@ ACTIONS: Final = {
     "StartInstances": _changing("StartingInstances", "pending", lambda model: model.start_instances, "AdditionalInfo"),
     "RebootInstances": ActionHandler(_reboot, takes={"InstanceIds"}),
     "DescribeInstanceStatus": ActionHandler(
-        _describe_status, takes={"InstanceIds", "IncludeAllInstances", "Filters", *PAGE}, ignores={"IncludeManagedResources"}
+        _describe_status,
+        takes={"InstanceIds", "IncludeAllInstances", "Filters", *PAGE},
+        ignores={"IncludeManagedResources"},
+        pages=Pages(("InstanceIds",)),
     ),
-    "DescribeInstances": ActionHandler(_describe, takes={"InstanceIds", "Filters", *PAGE}, ignores={"IncludeManagedResources"}),
+    "DescribeInstances": ActionHandler(
+        _describe, takes={"InstanceIds", "Filters", *PAGE}, ignores={"IncludeManagedResources"}, pages=Pages(("InstanceIds",))
+    ),
     "DescribeInstanceAttribute": ActionHandler(_describe_attribute, takes={"Attribute", "InstanceId"}),
     "ModifyInstanceAttribute": ActionHandler(_modify_attribute, takes={"InstanceId", "SourceDestCheck", "Groups"}),
-    "DescribeInstanceTypes": ActionHandler(_describe_types, takes={"InstanceTypes", "Filters", *PAGE}),
+    "DescribeInstanceTypes": ActionHandler(
+        _describe_types, takes={"InstanceTypes", "Filters", *PAGE}, pages=Pages(("InstanceTypes",), largest=_LARGEST_PAGE_OF_TYPES)
+    ),
 }

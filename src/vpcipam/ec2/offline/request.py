@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
@@ -14,12 +14,12 @@ from vpcipam.ec2.offline.wire import Members
 from vpcipam.ec2.state.names import OWNER_ID
 from vpcipam.errors import NotModelled
 
+if TYPE_CHECKING:
+    from botocore.model import ServiceModel
+
 _Item = TypeVar("_Item")
 PAGE = ("MaxResults", "NextToken")
 """The parameters of paged answers."""
-SMALLEST_PAGE = 5
-LARGEST_PAGE = 1_000
-"""The range of MaxResults for most actions (EC2: their API reference)."""
 _OF_EVERY_ACTION = {"DryRun", "ClientToken"}
 
 
@@ -41,6 +41,7 @@ class Request:
 
     Attributes:
         members: the parameters, by boto3's names.
+        service: EC2's description, for members that a world may hold in any shape; None leaves them unchecked.
     """
 
     action: str
@@ -48,6 +49,7 @@ class Request:
     model: Ec2Model
     region: Region
     now_ns: int
+    service: "ServiceModel | None" = None
 
     def get(self, name: str, default: Any = None) -> Any:  # noqa: ANN401  # each parameter has its own type
         """Return a parameter."""
@@ -100,17 +102,15 @@ class Request:
             pairs += tag_pairs(specification.get("Tags", ()))
         return tuple(pairs)
 
-    def filters(self) -> dict[str, tuple[str, ...]]:
-        """Return the filters: values by name."""
-        found: dict[str, tuple[str, ...]] = {}
+    def filters(self) -> list[tuple[str, tuple[str, ...]]]:
+        """Return the filters: names with values. EC2 takes several filters of one name, all of which must match."""
+        found = []
         for each in self.get("Filters", ()):
             name = each.get("Name")
-            if not name or not each.get("Values") or name in found:
-                raise self.refusal(
-                    ErrorCode.INVALID_PARAMETER_VALUE,
-                    f"The filter '{name}' is invalid: each filter needs a name and values, and a name may occur once",
-                )
-            found[name] = tuple(each["Values"])
+            if not name or not each.get("Values"):
+                message = f"The filter '{name}' is invalid: each filter needs a name and values"
+                raise self.refusal(ErrorCode.INVALID_PARAMETER_VALUE, message)
+            found.append((name, tuple(each["Values"])))
         return found
 
 
@@ -124,6 +124,39 @@ def _names(names: Iterable[str]) -> frozenset[str]:
 
 
 @attrs.frozen
+class Pages:
+    """The pages of an action's answers; the defaults are those of most actions (EC2: their API reference).
+
+    Attributes:
+        names: the parameters that name items; EC2 refuses MaxResults beside them.
+        smallest: the lowest MaxResults.
+        largest: the highest MaxResults.
+    """
+
+    names: tuple[str, ...] = ()
+    smallest: int = 5
+    largest: int = 1_000
+
+    def require_fitting(self, request: Request) -> None:
+        """Check MaxResults.
+
+        Raises:
+            Ec2Error: InvalidParameterCombination for MaxResults beside names; InvalidParameterValue for one out of range.
+        """
+        size = request.get("MaxResults")
+        if size is None:
+            return
+        for name in self.names:
+            if name in request.members:
+                message = f"The parameter {name} cannot be used with the parameter MaxResults"
+                raise request.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, message)
+        if not self.smallest <= size <= self.largest:
+            bound = f"greater than {self.smallest}" if size < self.smallest else f"less than {self.largest}"
+            message = f"Value ( {size} ) for parameter maxResults is invalid. Expecting a value {bound}."
+            raise request.refusal(ErrorCode.INVALID_PARAMETER_VALUE, message)
+
+
+@attrs.frozen
 class ActionHandler:
     """The handler of one EC2 action.
 
@@ -132,6 +165,7 @@ class ActionHandler:
         takes: the parameters that the answer depends on.
         ignores: the parameters that are accepted and ignored, since no address depends on them.
         needs: the parameters that EC2 requires beyond those that boto3 requires.
+        pages: the pages of its answers; None for answers without pages.
         show: turns the model's answer into members, for a client token whose first answer was lost; None for no members.
     """
 
@@ -139,14 +173,15 @@ class ActionHandler:
     takes: frozenset[str] = attrs.field(converter=_names, default=frozenset())
     ignores: frozenset[str] = attrs.field(converter=_names, default=frozenset())
     needs: frozenset[str] = attrs.field(converter=_names, default=frozenset())
+    pages: Pages | None = None
     show: Callable[[Request, Any], Members] | None = None
 
     def require_known(self, request: Request, required: Iterable[str]) -> None:
-        """Check that every parameter is known, and that none is missing of those that boto3 or EC2 requires.
+        """Check that every parameter is known, that none is missing of those that boto3 or EC2 requires, and the size of the page.
 
         Raises:
             NotModelled: a parameter affects the answer in EC2 and is not modelled.
-            Ec2Error: MissingParameter.
+            Ec2Error: MissingParameter; for MaxResults as `Pages.require_fitting`.
         """
         for name in (*required, *sorted(self.needs)):
             if name not in request.members:
@@ -154,6 +189,8 @@ class ActionHandler:
         unknown = sorted(request.members.keys() - self.takes - self.ignores - _OF_EVERY_ACTION)
         if unknown:
             raise request.not_modelled(", ".join(unknown))
+        if self.pages is not None:
+            self.pages.require_fitting(request)
 
 
 def paged(
@@ -163,8 +200,6 @@ def paged(
     into: str,
     key: Callable[[_Item], str],
     view: Callable[[_Item, Region], Members],
-    names: str | None = None,
-    largest_page: int = LARGEST_PAGE,
     default_page: int | None = None,
 ) -> Members:
     """Return one page of items, with the token of the next page if there is one.
@@ -178,22 +213,12 @@ def paged(
         into: the member of the answer that holds the items.
         key: returns an item's unique key.
         view: formats an item.
-        names: the parameter that names items; EC2 refuses MaxResults beside it.
-        largest_page: the highest MaxResults.
         default_page: the size of a page without MaxResults; None for all items.
 
     Raises:
-        Ec2Error: InvalidParameterCombination for MaxResults beside names; InvalidParameterValue for too large a page; InvalidNextToken.
+        Ec2Error: InvalidNextToken.
     """
     size = request.get("MaxResults")
-    if size is not None and names is not None and names in request.members:
-        raise request.refusal(
-            ErrorCode.INVALID_PARAMETER_COMBINATION, f"The parameter {names} cannot be used with the parameter MaxResults"
-        )
-    if size is not None and not SMALLEST_PAGE <= size <= largest_page:
-        bound = f"greater than {SMALLEST_PAGE}" if size < SMALLEST_PAGE else f"less than {largest_page}"
-        message = f"Value ( {size} ) for parameter maxResults is invalid. Expecting a value {bound}."
-        raise request.refusal(ErrorCode.INVALID_PARAMETER_VALUE, message)
     token = request.get("NextToken")
     if token is not None:
         last_shown = _read_token(request, token)

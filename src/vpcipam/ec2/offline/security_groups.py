@@ -3,7 +3,7 @@
 from typing import Final
 
 from vpcipam.ec2.api import SecurityGroup
-from vpcipam.ec2.offline.request import PAGE, ActionHandler, Region, Request, paged
+from vpcipam.ec2.offline.request import PAGE, ActionHandler, Pages, Region, Request, paged
 from vpcipam.ec2.offline.views import security_group_view, tags_view
 from vpcipam.ec2.offline.wire import Members
 from vpcipam.ec2.state.names import security_group_arn
@@ -38,11 +38,11 @@ def _describe(request: Request) -> Members:
     def view(group: SecurityGroup, region: Region) -> Members:
         return security_group_view(group, region, has_ipv6=group.vpc_id in ipv6)
 
-    return paged(request, groups, into="SecurityGroups", key=lambda group: group.group_id, view=view, names="GroupIds")
+    return paged(request, groups, into="SecurityGroups", key=lambda group: group.group_id, view=view)
 
 
 ACTIONS: Final = {
     "CreateSecurityGroup": ActionHandler(_create, takes={"GroupName", "Description", "VpcId", "TagSpecifications"}),
     "DeleteSecurityGroup": ActionHandler(_delete, takes={"GroupId", "GroupName"}),
-    "DescribeSecurityGroups": ActionHandler(_describe, takes={"GroupIds", "GroupNames", "Filters", *PAGE}),
+    "DescribeSecurityGroups": ActionHandler(_describe, takes={"GroupIds", "GroupNames", "Filters", *PAGE}, pages=Pages(("GroupIds",))),
 }

@@ -7,7 +7,19 @@ import attrs
 
 from vpcipam.ec2.errors import HTTP_STATUS_CODES, Ec2Error, ErrorCode, LostAnswer
 from vpcipam.ec2.model import Ec2Model
-from vpcipam.ec2.offline import addresses, enis, instances, security_groups, subnets, tags, trunks, vpcs, zones
+from vpcipam.ec2.offline import (
+    addresses,
+    elastic_ips,
+    enis,
+    instances,
+    launch_templates,
+    security_groups,
+    subnets,
+    tags,
+    trunks,
+    vpcs,
+    zones,
+)
 from vpcipam.ec2.offline.request import ActionHandler, Region, Request
 from vpcipam.ec2.offline.wire import Members, read_request, write_answer, write_error
 from vpcipam.errors import NotModelled
@@ -15,7 +27,7 @@ from vpcipam.errors import NotModelled
 if TYPE_CHECKING:
     from botocore.model import OperationModel
 
-_MODULES = (addresses, enis, instances, security_groups, subnets, tags, trunks, vpcs, zones)
+_MODULES = (addresses, elastic_ips, enis, instances, launch_templates, security_groups, subnets, tags, trunks, vpcs, zones)
 ACTIONS: Final[dict[str, ActionHandler]] = dict(sorted(item for module in _MODULES for item in module.ACTIONS.items()))
 """The handlers of the supported actions, by EC2's names."""
 
@@ -63,16 +75,17 @@ class Server:
         if action is None:
             raise NotModelled(f"{operation.name} is not modelled offline; the modelled actions are: {', '.join(ACTIONS)}")
         try:
-            request = Request(operation.name, read_request(body, operation), self._model, self._region, self._now_ns())
+            members = read_request(body, operation)
+            request = Request(operation.name, members, self._model, self._region, self._now_ns(), operation.service_model)
             shape = operation.input_shape
             action.require_known(request, () if shape is None else shape.required_members)
-            members = self._carry_out(action, request)
+            answer = self._carry_out(action, request)
         except Ec2Error as error:
             if error.code == ErrorCode.REQUEST_TIMEOUT:
                 raise
             status_code = HTTP_STATUS_CODES.get(error.code, _BAD_REQUEST)
             return HttpResponse(status_code, write_error(error.code, error.message, request_id), error.code)
-        return HttpResponse(_OK, write_answer(members, operation, request_id))
+        return HttpResponse(_OK, write_answer(answer, operation, request_id))
 
     def _carry_out(self, action: ActionHandler, request: Request) -> Members:
         if request.get("DryRun"):

@@ -3,7 +3,7 @@
 from typing import Final
 
 from vpcipam.ec2.errors import ErrorCode
-from vpcipam.ec2.offline.request import PAGE, ActionHandler, Request, paged
+from vpcipam.ec2.offline.request import PAGE, ActionHandler, Pages, Request, paged
 from vpcipam.ec2.offline.views import ipv6_association_view, reservation_view, subnet_view
 from vpcipam.ec2.offline.wire import Members
 from vpcipam.ec2.state.names import zone_id, zones_of
@@ -77,7 +77,7 @@ def _delete(request: Request) -> Members:
 
 def _describe(request: Request) -> Members:
     subnets = request.model.describe_subnets(subnet_ids=request.texts("SubnetIds"), filters=request.filters(), now_ns=request.now_ns)
-    return paged(request, subnets, into="Subnets", key=lambda subnet: subnet.subnet_id, view=subnet_view, names="SubnetIds")
+    return paged(request, subnets, into="Subnets", key=lambda subnet: subnet.subnet_id, view=subnet_view)
 
 
 def _create_reservation(request: Request) -> Members:
@@ -116,10 +116,10 @@ ACTIONS: Final = {
     "DisassociateSubnetCidrBlock": ActionHandler(_disassociate, takes={"AssociationId"}),
     "ModifySubnetAttribute": ActionHandler(_modify, takes={"SubnetId", "MapPublicIpOnLaunch", "AssignIpv6AddressOnCreation"}),
     "DeleteSubnet": ActionHandler(_delete, takes={"SubnetId"}),
-    "DescribeSubnets": ActionHandler(_describe, takes={"SubnetIds", "Filters", *PAGE}),
+    "DescribeSubnets": ActionHandler(_describe, takes={"SubnetIds", "Filters", *PAGE}, pages=Pages(("SubnetIds",))),
     "CreateSubnetCidrReservation": ActionHandler(
         _create_reservation, takes={"SubnetId", "Cidr", "ReservationType", "Description", "TagSpecifications"}
     ),
     "DeleteSubnetCidrReservation": ActionHandler(_delete_reservation, takes={"SubnetCidrReservationId"}),
-    "GetSubnetCidrReservations": ActionHandler(_get_reservations, takes={"SubnetId", "Filters", *PAGE}),
+    "GetSubnetCidrReservations": ActionHandler(_get_reservations, takes={"SubnetId", "Filters", *PAGE}, pages=Pages()),
 }

@@ -3,7 +3,7 @@
 from typing import Final
 
 from vpcipam.ec2.api import TagDescription
-from vpcipam.ec2.offline.request import PAGE, ActionHandler, Region, Request, paged, tag_pairs
+from vpcipam.ec2.offline.request import PAGE, ActionHandler, Pages, Region, Request, paged, tag_pairs
 from vpcipam.ec2.offline.wire import Members
 
 
@@ -36,5 +36,5 @@ def _view(tag: TagDescription, _region: Region) -> Members:
 ACTIONS: Final = {
     "CreateTags": ActionHandler(_create, takes={"Resources", "Tags"}),
     "DeleteTags": ActionHandler(_delete, takes={"Resources", "Tags"}),
-    "DescribeTags": ActionHandler(_describe, takes={"Filters", *PAGE}),
+    "DescribeTags": ActionHandler(_describe, takes={"Filters", *PAGE}, pages=Pages()),
 }

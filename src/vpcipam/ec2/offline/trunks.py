@@ -3,7 +3,7 @@
 from typing import Final
 
 from vpcipam.ec2.api import TrunkAssociation
-from vpcipam.ec2.offline.request import PAGE, ActionHandler, Request, paged
+from vpcipam.ec2.offline.request import PAGE, ActionHandler, Pages, Request, paged
 from vpcipam.ec2.offline.views import trunk_association_view
 from vpcipam.ec2.offline.wire import Members
 
@@ -44,8 +44,6 @@ def _describe(request: Request) -> Members:
         into="InterfaceAssociations",
         key=lambda each: each.association_id,
         view=trunk_association_view,
-        names="AssociationIds",
-        largest_page=_LARGEST_PAGE,
     )
 
 
@@ -54,5 +52,7 @@ ACTIONS: Final = {
         _associate, takes={"BranchInterfaceId", "TrunkInterfaceId", "VlanId", "GreKey"}, show=_show_associated
     ),
     "DisassociateTrunkInterface": ActionHandler(_disassociate, takes={"AssociationId"}, show=_show_disassociated),
-    "DescribeTrunkInterfaceAssociations": ActionHandler(_describe, takes={"AssociationIds", "Filters", *PAGE}),
+    "DescribeTrunkInterfaceAssociations": ActionHandler(
+        _describe, takes={"AssociationIds", "Filters", *PAGE}, pages=Pages(("AssociationIds",), largest=_LARGEST_PAGE)
+    ),
 }

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from vpcipam.ec2.api import (
     Attachment,
     CidrAssociation,
+    ElasticIpAssociation,
     Instance,
     NetworkInterface,
     SecurityGroup,
@@ -19,15 +20,27 @@ from vpcipam.ec2.api import (
 )
 from vpcipam.ec2.offline.request import Region
 from vpcipam.ec2.offline.wire import Members
+from vpcipam.ec2.resources import ElasticIp
 from vpcipam.ec2.state.account import DEFAULT_GROUP
-from vpcipam.ec2.state.filter_tables import STATE_CODES, UNNAMED_IMAGE
-from vpcipam.ec2.state.names import mac_address, private_dns_name, region_of, security_group_arn, subnet_arn, time_text, zone_id
+from vpcipam.ec2.state.filter_tables import STATE_CODES, UNNAMED_IMAGE, public_ips
+from vpcipam.ec2.state.names import (
+    mac_address,
+    private_dns_name,
+    public_dns_name,
+    region_of,
+    security_group_arn,
+    subnet_arn,
+    time_text,
+    zone_id,
+)
 from vpcipam.limits import InstanceLimits
 
 
 def network_interface_view(eni: NetworkInterface, region: Region) -> Members:
     """Format an ENI as DescribeNetworkInterfaces and CreateNetworkInterface do."""
+    associations = {each.private_ip: _association_view(each, eni, region) for each in eni.elastic_ips}
     return {
+        "Association": associations.get(eni.private_ip),
         "Attachment": None if eni.attachment is None else _attachment_view(eni.attachment, region),
         "AvailabilityZone": eni.availability_zone,
         "AvailabilityZoneId": zone_id(eni.availability_zone),
@@ -43,6 +56,7 @@ def network_interface_view(eni: NetworkInterface, region: Region) -> Members:
         "PrivateIpAddress": eni.private_ip or None,
         "PrivateIpAddresses": [
             {
+                "Association": associations.get(address),
                 "Primary": address == eni.private_ip,
                 "PrivateDnsName": private_dns_name(address, region_of(eni.availability_zone)),
                 "PrivateIpAddress": address,
@@ -58,6 +72,16 @@ def network_interface_view(eni: NetworkInterface, region: Region) -> Members:
         "SubnetId": eni.subnet_id,
         "TagSet": tags_view(eni.tags),
         "VpcId": eni.vpc_id,
+    }
+
+
+def _association_view(association: ElasticIpAssociation, eni: NetworkInterface, region: Region) -> Members:
+    return {
+        "AllocationId": association.allocation_id,
+        "AssociationId": association.association_id,
+        "IpOwnerId": region.owner_id,
+        "PublicDnsName": public_dns_name(association.public_ip, region_of(eni.availability_zone)),
+        "PublicIp": association.public_ip,
     }
 
 
@@ -140,6 +164,7 @@ def state_view(state: str) -> Members:
 def instance_view(instance: Instance, region: Region) -> Members:
     """Format an instance as DescribeInstances and RunInstances do; a terminated one has no address and no subnet."""
     private_ip = instance.network_interfaces[0].private_ip if instance.network_interfaces else ""
+    public_ip = next(iter(public_ips(instance)), "")
     return {
         "AmiLaunchIndex": instance.launch_index,
         "ImageId": instance.image_id or UNNAMED_IMAGE,
@@ -150,6 +175,8 @@ def instance_view(instance: Instance, region: Region) -> Members:
         "Placement": {"AvailabilityZone": instance.availability_zone, "GroupName": "", "Tenancy": "default"},
         "PrivateDnsName": private_dns_name(private_ip, region_of(instance.availability_zone)) if private_ip else "",
         "PrivateIpAddress": private_ip or None,
+        "PublicDnsName": public_dns_name(public_ip, region_of(instance.availability_zone)) if public_ip else "",
+        "PublicIpAddress": public_ip or None,
         "SecurityGroups": groups_view(instance.network_interfaces[0]) if instance.network_interfaces else [],
         "SourceDestCheck": instance.network_interfaces[0].source_dest_check if instance.network_interfaces else None,
         "State": state_view(instance.state),
@@ -203,7 +230,27 @@ def _instance_interface_view(eni: NetworkInterface, region: Region) -> Members:
     left_out = {"AvailabilityZone", "AvailabilityZoneId", "RequesterId", "RequesterManaged", "TagSet"}
     view = {name: value for name, value in network_interface_view(eni, region).items() if name not in left_out}
     view["Attachment"] = {name: value for name, value in view["Attachment"].items() if name not in {"InstanceId", "InstanceOwnerId"}}
+    for each in (view, *view["PrivateIpAddresses"]):
+        if each["Association"] is not None:
+            each["Association"] = {name: each["Association"][name] for name in ("IpOwnerId", "PublicDnsName", "PublicIp")}
     return view
+
+
+def elastic_ip_view(elastic_ip: ElasticIp, region: Region) -> Members:
+    """Format an Elastic IP address as DescribeAddresses does."""
+    return {
+        "AllocationId": elastic_ip.allocation_id,
+        "AssociationId": elastic_ip.association_id or None,
+        "Domain": "vpc",
+        "InstanceId": elastic_ip.instance_id or None,
+        "NetworkBorderGroup": region.name,
+        "NetworkInterfaceId": elastic_ip.eni_id or None,
+        "NetworkInterfaceOwnerId": region.owner_id if elastic_ip.eni_id else None,
+        "PrivateIpAddress": elastic_ip.private_ip or None,
+        "PublicIp": elastic_ip.public_ip,
+        "PublicIpv4Pool": "amazon",
+        "Tags": tags_view(elastic_ip.tags) or None,
+    }
 
 
 def instance_type_view(limits: InstanceLimits, _region: Region) -> Members:

@@ -4,7 +4,7 @@ import itertools
 from typing import Final
 
 from vpcipam.ec2.errors import ErrorCode
-from vpcipam.ec2.offline.request import PAGE, ActionHandler, Request, paged
+from vpcipam.ec2.offline.request import PAGE, ActionHandler, Pages, Request, paged
 from vpcipam.ec2.offline.views import cidr_association_view, ipv6_association_view, vpc_view
 from vpcipam.ec2.offline.wire import Members
 from vpcipam.ec2.state.names import zones_of
@@ -103,7 +103,7 @@ def _delete(request: Request) -> Members:
 
 def _describe(request: Request) -> Members:
     vpcs = request.model.describe_vpcs(vpc_ids=request.texts("VpcIds"), filters=request.filters(), now_ns=request.now_ns)
-    return paged(request, vpcs, into="Vpcs", key=lambda vpc: vpc.vpc_id, view=vpc_view, names="VpcIds")
+    return paged(request, vpcs, into="Vpcs", key=lambda vpc: vpc.vpc_id, view=vpc_view)
 
 
 ACTIONS: Final = {
@@ -119,5 +119,5 @@ ACTIONS: Final = {
     "DescribeVpcAttribute": ActionHandler(_describe_attribute, takes={"Attribute", "VpcId"}),
     "ModifyVpcAttribute": ActionHandler(_modify_attribute, takes={"VpcId", *(member for member, _ in _ATTRIBUTES.values())}),
     "ModifyVpcTenancy": ActionHandler(_modify_tenancy, takes={"VpcId", "InstanceTenancy"}),
-    "DescribeVpcs": ActionHandler(_describe, takes={"VpcIds", "Filters", *PAGE}),
+    "DescribeVpcs": ActionHandler(_describe, takes={"VpcIds", "Filters", *PAGE}, pages=Pages(("VpcIds",))),
 }

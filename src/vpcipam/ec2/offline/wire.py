@@ -27,6 +27,11 @@ _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 
 _INDEX = re.compile("[1-9][0-9]*")
 _NUMBER = re.compile(r"[+-]?[0-9]{1,10}")
+_PATTERNS = {
+    "double": re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,15})?"),
+    "timestamp": re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?Z"),
+}
+"""The texts of types that the model only keeps and shows again."""
 _BOOLEANS = {"true": True, "false": False}
 _OF_EVERY_REQUEST = {"Action", "Version"}
 _MOST_FIELDS = 10_000
@@ -91,7 +96,10 @@ class _FormReader:
             if node not in _BOOLEANS:
                 raise self._refusal(ErrorCode.INVALID_PARAMETER_VALUE, f"{name} must be true or false, not {node!r}")
             return _BOOLEANS[node]
-        return node  # a text, or a time of an option that no action has
+        pattern = _PATTERNS.get(shape.type_name)
+        if pattern is not None and not pattern.fullmatch(node):
+            raise self._refusal(ErrorCode.INVALID_PARAMETER_VALUE, f"{name} must be a {shape.type_name}, not {node!r}")
+        return float(node) if shape.type_name == "double" else node
 
     def _members(self, node: str | dict[str, Any], name: str) -> dict[str, Any]:
         if isinstance(node, str):

@@ -1,7 +1,7 @@
 """The instance metadata service (IMDS): what an instance of the model reads about itself.
 
 The paths are those of the service at 169.254.169.254 that ipamd, the EKS AMI and `ec2-metadata` read (EC2 User Guide, "Instance metadata
-categories"). What the model does not have is missing: an IAM role, user data, public addresses, SSH keys, spot notices.
+categories"). What the model does not have is missing: an IAM role, user data, SSH keys, spot notices.
 """
 
 import base64
@@ -18,7 +18,7 @@ from vpcipam._units import NS_PER_S
 from vpcipam.ec2.api import Instance, NetworkInterface, Subnet, Vpc
 from vpcipam.ec2.offline.request import Region
 from vpcipam.ec2.state.filter_tables import UNNAMED_IMAGE
-from vpcipam.ec2.state.names import mac_address, private_dns_name, time_text, zone_id
+from vpcipam.ec2.state.names import mac_address, private_dns_name, public_dns_name, time_text, zone_id
 
 TOKEN_PATH: Final = "api/token"  # noqa: S105 - a path
 TOKEN_HEADER: Final = "X-aws-ec2-metadata-token"  # noqa: S105 - the name of a header
@@ -133,6 +133,9 @@ class InstanceMetadata:
         if primary.private_ip:
             name = private_dns_name(primary.private_ip, self.region.name)
             tree |= {"hostname": name, "local-hostname": name, "local-ipv4": primary.private_ip}
+        for each in primary.elastic_ips[:1]:
+            if each.private_ip == primary.private_ip:
+                tree |= {"public-hostname": public_dns_name(each.public_ip, self.region.name), "public-ipv4": each.public_ip}
         return tree
 
     def _interface(self, eni: NetworkInterface) -> Tree:
@@ -140,6 +143,7 @@ class InstanceMetadata:
         subnet, vpc = self.subnets[eni.subnet_id], self.vpcs[eni.vpc_id]
         attachment = eni.attachment
         assert attachment is not None, "an ENI of an instance is attached"  # noqa: S101 - for the type checker
+        public_ips = [each.public_ip for each in eni.elastic_ips]
         leaves = {
             "device-number": str(attachment.device_index),
             "interface-id": eni.eni_id,
@@ -151,6 +155,8 @@ class InstanceMetadata:
             "mac": mac_address(eni.eni_id),
             "network-card": str(attachment.network_card_index),
             "owner-id": self.region.owner_id,
+            "public-hostname": public_dns_name(public_ips[0], self.region.name) if public_ips else "",
+            "public-ipv4s": _lines(public_ips),
             "security-group-ids": _lines(eni.security_group_ids),
             "security-groups": _lines(eni.security_group_names),
             "subnet-id": eni.subnet_id,
@@ -161,7 +167,10 @@ class InstanceMetadata:
             "vpc-ipv4-cidr-blocks": _lines(vpc.cidrs),
             "vpc-ipv6-cidr-blocks": vpc.ipv6_cidr or "",
         }
-        return {name: text for name, text in leaves.items() if text}
+        tree: Tree = {name: text for name, text in leaves.items() if text}
+        if eni.elastic_ips:
+            tree["ipv4-associations"] = {each.public_ip: each.private_ip for each in eni.elastic_ips}
+        return tree
 
     def _identity_document(self) -> dict[str, object]:
         instance = self.instance

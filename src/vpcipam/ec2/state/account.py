@@ -12,8 +12,10 @@ from vpcipam.ec2.api import Attachment, Instance
 from vpcipam.ec2.errors import Ec2Error, ErrorCode
 from vpcipam.ec2.state.call import Call
 from vpcipam.ec2.state.records import (
+    ElasticIpRecord,
     EniRecord,
     InstanceRecord,
+    LaunchTemplateRecord,
     ReservationRecord,
     SecurityGroupRecord,
     SubnetRecord,
@@ -28,13 +30,27 @@ if TYPE_CHECKING:
     from vpcipam.limits import InstanceLimits
 
 _ID_DIGITS = 17
+_PUBLIC_IP = "public-ip"
 DEFAULT_GROUP = "default"
 """The name of the security group that each VPC has from the start."""
 GROUPS_PER_ENI = 5
 """The security groups that an ENI can have, by default (Amazon VPC User Guide, "Amazon VPC quotas")."""
 
+PUBLIC_RANGE = Cidr.parse("198.18.0.0/15")
+"""Where Elastic IP addresses come from: a range that the Internet never routes (RFC 2544), unlike EC2's own."""
+
 _Value = TypeVar("_Value")
-TaggedRecord = VpcRecord | SecurityGroupRecord | SubnetRecord | ReservationRecord | EniRecord | InstanceRecord | TrunkAssociationRecord
+TaggedRecord = (
+    VpcRecord
+    | SecurityGroupRecord
+    | SubnetRecord
+    | ReservationRecord
+    | EniRecord
+    | InstanceRecord
+    | TrunkAssociationRecord
+    | ElasticIpRecord
+    | LaunchTemplateRecord
+)
 
 
 class Records(dict[str, _Value]):
@@ -82,6 +98,9 @@ class Account:
         self.unattached_enis: dict[str, EniRecord] = {}  # an index, since they are few and every node looks for them hourly
         self.attachments: Records[EniRecord] = Records("attachment", ErrorCode.ATTACHMENT_NOT_FOUND)
         self.trunk_associations: Records[TrunkAssociationRecord] = Records("trunk interface association", ErrorCode.ASSOCIATION_NOT_FOUND)
+        self.elastic_ips: Records[ElasticIpRecord] = Records("allocation ID", ErrorCode.ALLOCATION_NOT_FOUND)
+        self.elastic_ip_associations: Records[ElasticIpRecord] = Records("association ID", ErrorCode.ASSOCIATION_NOT_FOUND)
+        self.launch_templates: Records[LaunchTemplateRecord] = Records("launch template ID", ErrorCode.TEMPLATE_NOT_FOUND)
         self.instances: Records[InstanceRecord] = Records("instance ID", ErrorCode.INSTANCE_NOT_FOUND)
         self._terminated: dict[str, tuple[int, Instance]] = {}  # until when each is shown, in the order of termination
         self.instance_types: dict[str, InstanceLimits] = {}
@@ -127,6 +146,7 @@ class Account:
             self.attachments,
         ]
         tables += [self.trunk_associations, self.instances, self.subnet_cidr_associations]
+        tables += [self.elastic_ips, self.elastic_ip_associations, self.launch_templates]
         tables += [vpc.subnets for vpc in self.vpcs.values()]
         tables += [table for subnet in self.subnets.values() for table in (subnet.enis, subnet.reservations)]
         for table in tables:
@@ -149,6 +169,8 @@ class Account:
             "eni": self.enis,
             "i": self.instances,
             "trunk-assoc": self.trunk_associations,
+            "eipalloc": self.elastic_ips,
+            "lt": self.launch_templates,
         }
         kind = resource_id.rpartition("-")[0]
         if kind not in kinds:
@@ -283,6 +305,8 @@ class Account:
         """Delete a detached ENI with its trunk associations, and release its addresses."""
         for association in (*eni.branches.values(), *(() if eni.trunk is None else (eni.trunk,))):
             self.remove_trunk_association(association)
+        for elastic_ip in list(eni.elastic_ips.values()):
+            self.disassociate_elastic_ip(elastic_ip)
         eni.subnet.addresses.release(eni.held())
         del eni.subnet.enis[eni.eni_id]
         del self.enis[eni.eni_id], self.unattached_enis[eni.eni_id]
@@ -292,8 +316,57 @@ class Account:
         """Remove a secondary IP or a prefix from an ENI and release it; do nothing if the ENI does not have it."""
         held = eni.slots().get(cidr)
         if held is not None:
-            eni.remove(held)
-            eni.subnet.addresses.release(held)
+            self.unassign(eni, held)
+
+    def unassign(self, eni: EniRecord, addresses: AddressSet) -> None:
+        """Remove secondary addresses and prefixes from an ENI, with the associations of their Elastic IPs, and release them."""
+        for elastic_ip in [eni.elastic_ips[address] for address in addresses.addresses if address in eni.elastic_ips]:
+            self.disassociate_elastic_ip(elastic_ip)
+        eni.remove(addresses)
+        eni.subnet.addresses.release(addresses)
+
+    def move_secondary_ip(self, address: int, holder: EniRecord, eni: EniRecord) -> None:
+        """Move a secondary IP to another ENI of its subnet, with its Elastic IP (EC2: AssignPrivateIpAddresses)."""
+        elastic_ip = holder.elastic_ips.pop(address, None)
+        holder.remove(AddressSet((address,)))
+        if elastic_ip is not None:
+            eni.elastic_ips[address] = elastic_ip
+            elastic_ip.eni = eni
+        eni.add(AddressSet((address,)))
+
+    def allocate_elastic_ip(self, tags: Tags) -> ElasticIpRecord | None:
+        """Allocate the next public address, None if all are taken. A released one comes back only after all others."""
+        taken = {each.public_ip for each in self.elastic_ips.values()}
+        if len(taken) >= PUBLIC_RANGE.size:
+            return None
+        while True:
+            self._last_numbers[_PUBLIC_IP] += 1
+            public_ip = PUBLIC_RANGE.first + self._last_numbers[_PUBLIC_IP] % PUBLIC_RANGE.size
+            if public_ip not in taken:
+                break
+        elastic_ip = ElasticIpRecord(self.new_id("eipalloc"), public_ip, tags)
+        self.elastic_ips[elastic_ip.allocation_id] = elastic_ip
+        return elastic_ip
+
+    def release_elastic_ip(self, elastic_ip: ElasticIpRecord) -> None:
+        """Release an Elastic IP that is not associated."""
+        del self.elastic_ips[elastic_ip.allocation_id]
+
+    def associate_elastic_ip(self, elastic_ip: ElasticIpRecord, eni: EniRecord, private_ip: int) -> str:
+        """Associate an Elastic IP that is not associated with a private address that has none; return the association's id."""
+        association_id = self.new_id("eipassoc")
+        elastic_ip.eni, elastic_ip.private_ip, elastic_ip.association_id = eni, private_ip, association_id
+        self.elastic_ip_associations[association_id] = eni.elastic_ips[private_ip] = elastic_ip
+        eni.touch()
+        return association_id
+
+    def disassociate_elastic_ip(self, elastic_ip: ElasticIpRecord) -> None:
+        """End the association of an Elastic IP; do nothing if it has none."""
+        if elastic_ip.eni is None or elastic_ip.private_ip is None or elastic_ip.association_id is None:
+            return
+        del self.elastic_ip_associations[elastic_ip.association_id], elastic_ip.eni.elastic_ips[elastic_ip.private_ip]
+        elastic_ip.eni.touch()
+        elastic_ip.eni = elastic_ip.private_ip = elastic_ip.association_id = None
 
     def attach(
         self, eni: EniRecord, instance: InstanceRecord, place: tuple[int, int], *, delete_on_termination: bool, now_ns: int

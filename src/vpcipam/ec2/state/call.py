@@ -130,16 +130,22 @@ class Call:
         return read
 
     def tag_count(self, tags: Tags) -> None:
-        """Check the number of a resource's tags (TagLimitExceeded)."""
-        if len(tags) > TAG_COUNT_LIMIT:
-            raise self.refusal(ErrorCode.TAG_LIMIT_EXCEEDED, f"{len(tags)} tags; a resource may have {TAG_COUNT_LIMIT}")
+        """Check the number of a resource's tags (TagLimitExceeded). EC2 does not count its own ones ("Tag your Amazon EC2 resources")."""
+        count = sum(not is_own_tag(key) for key, _ in tags)
+        if count > TAG_COUNT_LIMIT:
+            raise self.refusal(ErrorCode.TAG_LIMIT_EXCEEDED, f"{count} tags; a resource may have {TAG_COUNT_LIMIT}")
 
     def tag_key(self, key: str) -> None:
         """Check the key of a tag; InvalidParameterValue if it is empty, too long or reserved for AWS."""
         if not key or len(key) > TAG_KEY_LENGTH_LIMIT:
             raise self.invalid(f"the tag key {key!r} has {len(key)} characters; it must have 1 to {TAG_KEY_LENGTH_LIMIT}")
-        if key.startswith(RESERVED_TAG_PREFIX):
+        if is_own_tag(key):
             raise self.invalid(f"the tag key {key!r} begins with {RESERVED_TAG_PREFIX}, which is reserved for AWS")
+
+
+def is_own_tag(key: str) -> bool:
+    """Tell whether a tag is AWS's own, which nobody else can create, change or delete."""
+    return key.startswith(RESERVED_TAG_PREFIX)
 
 
 def texts(values: Iterable[str]) -> tuple[str, ...]:

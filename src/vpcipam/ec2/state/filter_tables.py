@@ -1,14 +1,18 @@
 """What each filter of a Describe action compares (EC2: the API reference of each action).
 
-What the model never has, such as a public address, has no values: a filter on it matches nothing. `vpcipam.ec2.state.unmodelled_filters`
+What the model never has, such as a carrier's address, has no values: a filter on it matches nothing. `vpcipam.ec2.state.unmodelled_filters`
 lists the documented filters that are missing here. Some filters have a second name without hyphens.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import chain
+from typing import Any
+
+import attrs
 
 from vpcipam.ec2.api import (
     Attachment,
+    ElasticIpAssociation,
     Instance,
     NetworkInterface,
     SecurityGroup,
@@ -18,12 +22,14 @@ from vpcipam.ec2.api import (
     TrunkAssociation,
     Vpc,
 )
+from vpcipam.ec2.resources import ElasticIp, LaunchTemplate, LaunchTemplateVersion
 from vpcipam.ec2.state.filters import Reader, tag_keys
 from vpcipam.ec2.state.names import (
     OPT_IN_REGIONS,
     OWNER_ID,
     mac_address,
     private_dns_name,
+    public_dns_name,
     region_domain,
     region_of,
     subnet_arn,
@@ -147,16 +153,43 @@ def _dns_name(eni: NetworkInterface) -> Iterable[str]:
     return (private_dns_name(eni.private_ip, region_of(eni.availability_zone)),) if eni.private_ip else ()
 
 
-_ASSOCIATION_FILTERS: Mapping[str, Reader[NetworkInterface]] = {
-    "addresses.association.owner-id": _nothing,
-    "addresses.association.public-ip": _nothing,
-    "association.allocation-id": _nothing,
-    "association.association-id": _nothing,
-    "association.ip-owner-id": _nothing,
-    "association.public-dns-name": _nothing,
-    "association.public-ip": _nothing,
+_OF_ASSOCIATION: Mapping[str, Callable[[ElasticIpAssociation], str]] = {
+    "allocation-id": lambda each: each.allocation_id,
+    "association-id": lambda each: each.association_id,
+    "ip-owner-id": lambda _: OWNER_ID,
+    "owner-id": lambda _: OWNER_ID,
+    "public-ip": lambda each: each.public_ip,
 }
-"""The filters on the Elastic IPs of an ENI, which the model does not have."""
+
+
+def _of_elastic_ips(name: str) -> Reader[NetworkInterface]:
+    """Return the reader of a member of the Elastic IPs of an ENI; carriers' and customers' addresses have none."""
+    if name == "public-dns-name":
+        return lambda eni: (public_dns_name(each.public_ip, region_of(eni.availability_zone)) for each in eni.elastic_ips)
+    read = _OF_ASSOCIATION.get(name)
+    return _nothing if read is None else lambda eni: map(read, eni.elastic_ips)
+
+
+def _of_primary_ip(name: str) -> Reader[NetworkInterface]:
+    """Return the reader of a member of the Elastic IP of the primary address of an ENI, which EC2 shows as the ENI's own."""
+    read = _of_elastic_ips(name)
+    return lambda eni: read(attrs.evolve(eni, elastic_ips=eni.elastic_ips[:1])) if _public_ip(eni) else ()
+
+
+def _public_ip(eni: NetworkInterface) -> tuple[str, ...]:
+    """Return the public address of the primary private IP of an ENI, if it has one."""
+    return tuple(each.public_ip for each in eni.elastic_ips[:1] if each.private_ip == eni.private_ip)
+
+
+_ASSOCIATION_FILTERS: Mapping[str, Reader[NetworkInterface]] = {
+    "addresses.association.owner-id": _of_elastic_ips("owner-id"),
+    "addresses.association.public-ip": _of_elastic_ips("public-ip"),
+    **{
+        f"association.{name}": _of_primary_ip(name)
+        for name in ("allocation-id", "association-id", "ip-owner-id", "public-dns-name", "public-ip")
+    },
+}
+"""The filters on the Elastic IPs of an ENI."""
 
 ENI_FILTERS: Mapping[str, Reader[NetworkInterface]] = {
     **_ASSOCIATION_FILTERS,
@@ -209,6 +242,11 @@ def _of_primary(read: Reader[NetworkInterface]) -> Reader[Instance]:
     return lambda instance: chain.from_iterable(map(read, instance.network_interfaces[:1]))
 
 
+def public_ips(instance: Instance) -> tuple[str, ...]:
+    """Return the public address of the primary private IP of an instance, if it has one."""
+    return tuple(chain.from_iterable(map(_public_ip, instance.network_interfaces[:1])))
+
+
 _ONLY_OF_ENIS = {"availability-zone-id", "interface-type"}
 UNNAMED_IMAGE = "ami-00000000000000000"
 """The image of an instance that was launched without one."""
@@ -228,19 +266,19 @@ _PUBLIC = ("allocation-id", "association-id", "carrier-ip", "customer-owned-ip",
 
 INSTANCE_FILTERS: Mapping[str, Reader[Instance]] = {
     **{f"{_INTERFACE}{name}": _of_enis(read) for name, read in _INTERFACE_FILTERS.items()},
-    **{f"{_INTERFACE}addresses.association.{name}": _nothing for name in _PUBLIC},
-    **{f"{_INTERFACE}association.{name}": _nothing for name in _PUBLIC},
+    **{f"{_INTERFACE}addresses.association.{name}": _of_enis(_of_elastic_ips(name)) for name in _PUBLIC},
+    **{f"{_INTERFACE}association.{name}": _of_enis(_of_primary_ip(name)) for name in _PUBLIC},
     f"{_INTERFACE}outpost-arn": _nothing,
-    f"{_INTERFACE}public-dns-name": _nothing,
+    f"{_INTERFACE}public-dns-name": _of_enis(_of_primary_ip("public-dns-name")),
     "availability-zone": lambda instance: (instance.availability_zone,),
     "availability-zone-id": lambda instance: (zone_id(instance.availability_zone),),
-    "dns-name": _nothing,
+    "dns-name": lambda instance: (public_dns_name(ip, region_of(instance.availability_zone)) for ip in public_ips(instance)),
     "instance-id": lambda instance: (instance.instance_id,),
     "instance-state-name": lambda instance: (instance.state,),
     "instance-type": lambda instance: (instance.instance_type,),
     "instance.group-id": _of_primary(ENI_FILTERS["group-id"]),
     "instance.group-name": _of_primary(ENI_FILTERS["group-name"]),
-    "ip-address": _nothing,
+    "ip-address": public_ips,
     "ipv6-address": _of_enis(ENI_FILTERS["ipv6-addresses.ipv6-address"]),
     "image-id": lambda instance: (instance.image_id or UNNAMED_IMAGE,),
     "instance-state-code": lambda instance: (str(STATE_CODES[instance.state]),),
@@ -304,6 +342,57 @@ INSTANCE_TYPE_FILTERS: Mapping[str, Reader[InstanceLimits]] = {
     "network-info.maximum-network-cards": lambda limits: (str(len(limits.network_cards)),),
     "network-info.maximum-network-interfaces": lambda limits: (str(sum(limits.network_cards)),),
     "vcpu-info.default-vcpus": lambda limits: (str(limits.vcpus),),
+}
+
+# --- Elastic IP addresses and launch templates ---------------------------------------------------------------------------
+
+ELASTIC_IP_FILTERS: Mapping[str, Reader[ElasticIp]] = {
+    "allocation-id": lambda each: (each.allocation_id,),
+    "association-id": lambda each: (each.association_id or None,),
+    "domain": lambda _: ("vpc",),
+    "instance-id": lambda each: (each.instance_id or None,),
+    "network-interface-id": lambda each: (each.eni_id or None,),
+    "network-interface-owner-id": lambda each: (OWNER_ID,) if each.eni_id else (),
+    "private-ip-address": lambda each: (each.private_ip or None,),
+    "public-ip": lambda each: (each.public_ip,),
+    "tag-key": tag_keys,
+}
+
+TEMPLATE_FILTERS: Mapping[str, Reader[LaunchTemplate]] = {
+    "create-time": lambda template: (time_text(template.created_ns),),
+    "launch-template-name": lambda template: (template.template_name,),
+    "tag-key": tag_keys,
+}
+
+
+def _of_data(*path: str) -> Reader[LaunchTemplateVersion]:
+    """Return the reader of what is at a path of the data of a version; a list on the path means all its items."""
+
+    def read(version: LaunchTemplateVersion) -> Iterable[str]:
+        found: list[Any] = [version.data]
+        for name in path:
+            found = [each[name] for each in found if name in each]
+            found = [item for each in found for item in (each if isinstance(each, list) else (each,))]
+        return [_truth(each) if isinstance(each, bool) else str(each) for each in found]
+
+    return read
+
+
+TEMPLATE_VERSION_FILTERS: Mapping[str, Reader[LaunchTemplateVersion]] = {
+    "create-time": lambda version: (time_text(version.created_ns),),
+    "ebs-optimized": _of_data("EbsOptimized"),
+    "host-resource-group-arn": _of_data("Placement", "HostResourceGroupArn"),
+    "http-endpoint": _of_data("MetadataOptions", "HttpEndpoint"),
+    "http-protocol-ipv4": _of_data("MetadataOptions", "HttpProtocolIpv4"),
+    "http-tokens": _of_data("MetadataOptions", "HttpTokens"),
+    "iam-instance-profile": _of_data("IamInstanceProfile", "Arn"),
+    "image-id": _of_data("ImageId"),
+    "instance-type": _of_data("InstanceType"),
+    "is-default-version": lambda version: (_truth(version.is_default),),
+    "kernel-id": _of_data("KernelId"),
+    "license-configuration-arn": _of_data("LicenseSpecifications", "LicenseConfigurationArn"),
+    "network-card-index": _of_data("NetworkInterfaces", "NetworkCardIndex"),
+    "ram-disk-id": _of_data("RamDiskId"),
 }
 
 # --- regions and zones ---------------------------------------------------------------------------------------------------

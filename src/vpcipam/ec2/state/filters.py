@@ -1,12 +1,13 @@
-"""The filters of the Describe actions: a mapping from filter names to lists of values, as in EC2.
+"""The filters of the Describe actions: names with lists of values, as in EC2.
 
-A resource matches if, for every filter, it has at least one of the given values. Values are case-sensitive; in a value, `*` matches any
-characters, `?` matches one, and a backslash makes either of them literal (EC2: "Filter your resources").
+A resource matches if, for every filter, it has at least one of the given values. A name may occur in several filters. Values are
+case-sensitive; in a value, `*` matches any characters, `?` matches one, and a backslash makes either of them literal (EC2: "Filter your
+resources").
 """
 
 import functools
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from vpcipam.ec2.state.call import Call, texts
@@ -14,8 +15,8 @@ from vpcipam.ec2.state.records import Tags
 from vpcipam.ec2.state.unmodelled_filters import UNMODELLED_FILTERS
 from vpcipam.errors import NotModelled
 
-Filters = Mapping[str, Iterable[str]]
-"""`{"subnet-id": ["subnet-1"], "tag:team": ["a*", "b"]}`."""
+Filters = Mapping[str, Iterable[str]] | Sequence[tuple[str, Iterable[str]]]
+"""`{"subnet-id": ["subnet-1"], "tag:team": ["a*", "b"]}`, or the same as pairs."""
 
 
 class Tagged(Protocol):
@@ -32,6 +33,16 @@ Reader = Callable[[_Shown], Iterable[str | None]]
 """Returns the values of an item that a filter compares; None stands for no value."""
 
 _TAG = "tag:"
+
+
+def filter_pairs(filters: Filters | None) -> list[tuple[str, tuple[str, ...]]]:
+    """Return filters as pairs of a name and its values.
+
+    Raises:
+        TypeError: the values of a filter are a single text.
+    """
+    pairs = filters.items() if isinstance(filters, Mapping) else filters or ()
+    return [(name, texts(values)) for name, values in pairs]
 
 
 def tagged_matching(
@@ -59,7 +70,7 @@ def matching(
         Ec2Error: InvalidParameterValue for a filter that EC2 does not document, or one without values.
         TypeError: the values of a filter are a single text.
     """
-    tests = [(_reader(call, readers, name, tag_reader), _test(call, name, texts(values))) for name, values in filters.items()]
+    tests = [(_reader(call, readers, name, tag_reader), _test(call, name, values)) for name, values in filter_pairs(filters)]
     return tuple(each for each in shown if all(any(test(value) for value in read(each) if value is not None) for read, test in tests))
 
 

@@ -27,6 +27,9 @@ def check(account: Account) -> None:
     10. The account, the trunk and the branch agree on each trunk association, and the branch is not attached.
     11. Each VPC has exactly one default security group, names are unique in a VPC, and every ENI has 1 to 5 groups of its VPC, by id.
     12. The primary IPv6 address of an ENI is one of its IPv6 addresses.
+    13. Public addresses are unique, and the account, the Elastic IP and the ENI agree on each association, which is with a single IPv4
+        address of the ENI.
+    14. Names of launch templates are unique, versions are numbered from 1, and the default one exists.
 
     Raises:
         AssertionError: one does not hold; the message contains its number.
@@ -47,6 +50,8 @@ def check(account: Account) -> None:
         _hold(8, eni.untagged_view() == attrs.evolve(eni.fresh_view(), tags=()), eni.eni_id)
     _check_trunks(account)
     _check_groups(account)
+    _check_elastic_ips(account)
+    _check_templates(account)
 
 
 def _hold(invariant: int, holds: bool, where: str) -> None:  # noqa: FBT001 - like an assert, it takes the condition
@@ -127,6 +132,27 @@ def _check_groups(account: Account) -> None:
             _hold(
                 11, account.groups.get(group.group_id) is group and group.vpc_id == eni.subnet.vpc_id, f"{group.group_id} on {eni.eni_id}"
             )
+
+
+def _check_elastic_ips(account: Account) -> None:
+    everything = account.elastic_ips.values()
+    _hold(13, len({each.public_ip for each in everything}) == len(everything), "a public address that is allocated twice")
+    of_account = {each.association_id: each for each in everything if each.association_id is not None}
+    _hold(13, account.elastic_ip_associations == of_account, "the index of associations with Elastic IPs")
+    of_enis = [(eni, private_ip, each) for eni in account.enis.values() for private_ip, each in eni.elastic_ips.items()]
+    _hold(13, len(of_enis) == len(of_account), "an Elastic IP on two ENIs, or on none")
+    for eni, private_ip, each in of_enis:
+        _hold(13, account.elastic_ips.get(each.allocation_id) is each and each.association_id is not None, each.allocation_id)
+        _hold(13, each.eni is eni and each.private_ip == private_ip, each.allocation_id)
+        _hold(13, private_ip in {eni.private_ip, *eni.secondary_ips}, f"the private address of {each.allocation_id}")
+
+
+def _check_templates(account: Account) -> None:
+    names = [template.template_name for template in account.launch_templates.values()]
+    _hold(14, len(set(names)) == len(names), "two launch templates of one name")
+    for template_id, template in account.launch_templates.items():
+        numbers = [version.number for version in template.versions]
+        _hold(14, numbers == list(range(1, len(numbers) + 1)) and template.default_number in numbers, f"the versions of {template_id}")
 
 
 def _check_members(account: Account) -> None:

@@ -90,6 +90,12 @@ def private_dns_name(address: str, region: str) -> str:
     return f"ip-{address.replace('.', '-')}.{domain}"
 
 
+def public_dns_name(address: str, region: str) -> str:
+    """Return the public DNS name of a public address."""
+    domain = "compute-1" if region == "us-east-1" else f"{region}.compute"
+    return f"ec2-{address.replace('.', '-')}.{domain}.{region_domain(region)}"
+
+
 def mac_address(eni_id: str) -> str:
     """Derive a locally administered MAC address from an ENI's id."""
     digits = f"{int(eni_id.partition('-')[2], 16):010x}"[-10:]

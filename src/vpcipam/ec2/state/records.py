@@ -4,7 +4,8 @@ Records are mutable and hold integers; the values of `vpcipam.ec2.api` that `vie
 cached until the ENI changes, since a fleet reads far more often than it writes.
 """
 
-from collections.abc import Collection, Iterable
+import copy
+from collections.abc import Collection, Iterable, Mapping
 from operator import attrgetter
 from typing import Any
 
@@ -14,6 +15,7 @@ from vpcipam.address import AddressMode, Cidr, address_text
 from vpcipam.ec2.api import (
     Attachment,
     CidrAssociation,
+    ElasticIpAssociation,
     Instance,
     NetworkInterface,
     SecurityGroup,
@@ -22,6 +24,7 @@ from vpcipam.ec2.api import (
     TrunkAssociation,
     Vpc,
 )
+from vpcipam.ec2.resources import ElasticIp, LaunchTemplate, LaunchTemplateVersion
 from vpcipam.ec2.state.subnet import AddressSet, SubnetAddresses
 from vpcipam.limits import InstanceLimits
 
@@ -145,6 +148,7 @@ class EniRecord:
         groups: its security groups, ordered by id.
         primary_ipv6: its primary IPv6 address, one of `ipv6_addresses`; None for none.
         instance: the instance that it is attached to, else None. Only `set_attachment` changes it and `attachment`.
+        elastic_ips: its Elastic IP addresses, by the private IPv4 address of each. Only `Account` changes them.
         trunk: its association with a trunk, None if it is not a branch.
         branches: the associations of a trunk with its branches, by id.
     """
@@ -165,6 +169,7 @@ class EniRecord:
     source_dest_check: bool = True
     instance: "InstanceRecord | None" = None
     attachment: Attachment | None = None
+    elastic_ips: "dict[int, ElasticIpRecord]" = attrs.field(factory=dict)
     trunk: "TrunkAssociationRecord | None" = None
     branches: "dict[str, TrunkAssociationRecord]" = attrs.field(factory=dict)
     _view: NetworkInterface | None = None
@@ -286,7 +291,13 @@ class EniRecord:
             source_dest_check=self.source_dest_check,
             security_group_ids=tuple([group.group_id for group in self.groups]),
             security_group_names=tuple([group.group_name for group in self.groups]),
+            elastic_ips=self._elastic_ips_view() if self.elastic_ips else (),
         )
+
+    def _elastic_ips_view(self) -> tuple[ElasticIpAssociation, ...]:
+        """Return the Elastic IPs in the order of `single_ips`: that of the primary address first."""
+        ordered = sorted(self.elastic_ips, key=lambda private_ip: (private_ip != self.private_ip, private_ip))
+        return tuple([self.elastic_ips[private_ip].association_view() for private_ip in ordered])
 
 
 @attrs.define(eq=False)
@@ -303,6 +314,64 @@ class TrunkAssociationRecord:
     def view(self) -> TrunkAssociation:
         """Return the public value."""
         return TrunkAssociation(self.association_id, self.branch.eni_id, self.trunk.eni_id, self.vlan_id, self.gre_key, self.tags)
+
+
+@attrs.define(eq=False)
+class ElasticIpRecord:
+    """An Elastic IP address; `eni`, `private_ip` and `association_id` are None together. Only `Account` changes them."""
+
+    allocation_id: str
+    public_ip: int
+    tags: Tags = ()
+    eni: EniRecord | None = None
+    private_ip: int | None = None
+    association_id: str | None = None
+
+    def view(self) -> ElasticIp:
+        """Return the public value."""
+        instance = None if self.eni is None else self.eni.instance
+        return ElasticIp(
+            allocation_id=self.allocation_id,
+            public_ip=address_text(self.public_ip, 4),
+            association_id=self.association_id or "",
+            eni_id="" if self.eni is None else self.eni.eni_id,
+            private_ip="" if self.private_ip is None else address_text(self.private_ip, 4),
+            instance_id="" if instance is None else instance.instance_id,
+            tags=self.tags,
+        )
+
+    def association_view(self) -> ElasticIpAssociation:
+        """Return the public value within its ENI."""
+        shown = self.view()
+        return ElasticIpAssociation(shown.private_ip, shown.public_ip, shown.allocation_id, shown.association_id)
+
+
+@attrs.define(eq=False)
+class LaunchTemplateRecord:
+    """A launch template and its versions, which are numbered from 1."""
+
+    template_id: str
+    template_name: str
+    created_ns: int
+    tags: Tags = ()
+    versions: list[LaunchTemplateVersion] = attrs.field(factory=list)
+    default_number: int = 1
+
+    def add_version(self, data: Mapping[str, Any], description: str, created_ns: int) -> LaunchTemplateVersion:
+        """Add the next version."""
+        number = len(self.versions) + 1
+        version = LaunchTemplateVersion(self.template_id, self.template_name, number, data, description, created_ns)
+        self.versions.append(version)
+        return version
+
+    def view(self) -> LaunchTemplate:
+        """Return the public value."""
+        return LaunchTemplate(self.template_id, self.template_name, self.created_ns, self.default_number, len(self.versions), self.tags)
+
+    def version_view(self, number: int) -> LaunchTemplateVersion:
+        """Return the public value of a version. Its data is a copy, so that a caller can change it."""
+        version = self.versions[number - 1]
+        return attrs.evolve(version, data=copy.deepcopy(dict(version.data)), is_default=number == self.default_number)
 
 
 @attrs.define(eq=False)

@@ -174,6 +174,15 @@ def require_place(call: Call, instance: InstanceRecord, place: tuple[int, int]) 
         raise call.invalid(f"device_index is {device_index}; network card {card} of {limits.instance_type} has 0 to {highest}")
 
 
+def only_eni(call: Call, instance: InstanceRecord) -> EniRecord:
+    """Return the only ENI of an instance, or refuse the call."""
+    eni, *others = instance.enis()
+    if others:
+        several = f"There are multiple interfaces attached to instance '{instance.instance_id}'."
+        raise call.refusal(ErrorCode.INSTANCE_INVALID, f"{several} Please specify an interface ID for the operation instead.")
+    return eni
+
+
 def require_limits(call: Call, limits: InstanceLimits, eni: EniRecord) -> None:
     """Check an ENI's addresses against the limits of the instance type that it will be attached to."""
     for count, limit in ((eni.ipv4_count, limits.ipv4_per_eni), (eni.ipv6_count, limits.ipv6_per_eni)):

@@ -17,6 +17,11 @@ UNMODELLED_FILTERS: Mapping[str, frozenset[str]] = {
         ipv6-cidr-block-association.ipv6-pool
         """
     ),
+    "DescribeAddresses": _names(
+        """
+        network-border-group
+        """
+    ),
     "DescribeInstances": _names(
         """
         affinity architecture block-device-mapping.attach-time block-device-mapping.delete-on-termination

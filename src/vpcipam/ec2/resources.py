@@ -1,0 +1,60 @@
+"""The public values of resources that no node asks for: Elastic IP addresses and launch templates."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+
+@attrs.frozen
+class ElasticIp:
+    """An Elastic IP address as DescribeAddresses shows it.
+
+    Attributes:
+        association_id, eni_id, private_ip: where it is associated; empty if it is not.
+        instance_id: the instance that its ENI is attached to; empty for none.
+        tags: pairs of key and value, sorted.
+    """
+
+    allocation_id: str
+    public_ip: str
+    association_id: str = ""
+    eni_id: str = ""
+    private_ip: str = ""
+    instance_id: str = ""
+    tags: tuple[tuple[str, str], ...] = ()
+
+
+@attrs.frozen
+class LaunchTemplate:
+    """A launch template, without its versions.
+
+    Attributes:
+        default_number: the version that a launch takes if it names none.
+        latest_number: the number of its latest version.
+        tags: pairs of key and value, sorted.
+    """
+
+    template_id: str
+    template_name: str
+    created_ns: int
+    default_number: int
+    latest_number: int
+    tags: tuple[tuple[str, str], ...] = ()
+
+
+@attrs.frozen
+class LaunchTemplateVersion:
+    """One version of a launch template.
+
+    Attributes:
+        data: the parameters of a launch, with boto3's names, such as `{"InstanceType": "m5.large"}`.
+    """
+
+    template_id: str
+    template_name: str
+    number: int
+    data: Mapping[str, Any]
+    description: str
+    created_ns: int
+    is_default: bool = False
