@@ -50,6 +50,7 @@ EXTRAS = {
     "ec2.boto": {"botocore": "at import"},
     "ec2.fake": {"boto3": "at import", "botocore": "at import"},
     "ec2.offline.answering": {"botocore": "at import"},
+    "ec2.offline.launch_templates": {"botocore": "at import"},
     "ec2.offline.catching": {"botocore": "at import", "aiobotocore": "at import"},
     "ec2.pytest_fixtures": {"pytest": "at import"},
     "ec2.serve.app": {"starlette": "at import"},
