@@ -77,6 +77,13 @@ def test_a_subnet_that_primary_enis_fill_is_named(cli, tmp_path):
     assert "subnet-00000000000000002 has no room" not in text
 
 
+def test_max_pods_to_set_is_told(plan_from):
+    text = words(plan_from("--variant=MAX_ENI=1", CUSTOM))
+    assert "burst: no new nodes. Set max-pods to 16, because a node has addresses for no more pods." in text
+    assert "max-pods: 58 → 44, if Karpenter has RESERVED_ENIS=1. general" in text
+    assert "general: set max-pods to 11, because a node has addresses for no more pods." in words(plan_from("--set=MAX_ENI=1"))
+
+
 def test_a_rolling_update_that_gets_through_is_told(plan_from):
     assert "00002: new nodes fit only one after the other (rolling update)" in words(plan_from("--type=t3.large"))
 

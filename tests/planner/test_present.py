@@ -349,6 +349,25 @@ def test_pods_that_would_wait_get_more_nodes():
     assert (group.nodes, group.pods_waiting, group.new_nodes, group.why_new) == (3, 0, 1, ("the pods need more nodes",))
 
 
+@pytest.mark.parametrize(
+    ("variables", "provisioner", "found"),
+    [
+        ({}, MaxPodsBy.AMI, None),
+        ({"MAX_ENI": "1"}, MaxPodsBy.MANAGED_NODE_GROUP, 11),
+        (CUSTOM, MaxPodsBy.MANAGED_NODE_GROUP, None),  # it counts custom networking
+        (CUSTOM, MaxPodsBy.AMI, 20),
+        (CUSTOM, MaxPodsBy.KARPENTER, None),  # with RESERVED_ENIS=1
+        (PREFIXES, MaxPodsBy.AMI, None),
+        ({"ENABLE_POD_ENI": "true"}, MaxPodsBy.AMI, None),  # 18 pods with an address, and 9 with a branch ENI
+    ],
+)
+def test_max_pods_that_admits_more_pods_than_have_addresses_is_told(variables, provisioner, found):
+    fields = {"provisioner": provisioner, "max_pods": None, "pod_subnet_ids": ("s",)}
+    today = node(1, 5, settings=Settings().with_variables(variables), **fields)
+    assert plan_present(cluster(today)).groups[0].max_pods_to_set == found
+    assert plan_present(cluster(node(1, 5, **fields)), variables or {"WARM_IP_TARGET": "1"}).groups[0].max_pods_to_set == found
+
+
 def test_nodes_of_a_group_with_other_limits_or_subnets_of_pods_stay_apart():
     subnets = [subnet(), subnet("100.64.0.0/24", "p"), subnet("100.64.1.0/24", "q")]
     nodes = [node(1, 20, max_pods=110), node(2, 20, max_pods=22), node(3, 10)]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 TODAY = "today"
 _PROVISIONERS = {MaxPodsBy.MANAGED_NODE_GROUP: "managed", MaxPodsBy.KARPENTER: "Karpenter", MaxPodsBy.AMI: "AMI"}
 _UNKNOWN = "unknown"
+_CUSTOM_ON = "custom networking is turned on"
 
 
 @attrs.frozen
@@ -119,6 +120,12 @@ def _groups(page: "Page", answer: PresentPlan) -> None:
     for each in answer.groups:
         if each.pods_waiting:
             page.line(f"{counted(each.pods_waiting, 'pod')} of {each.name} would wait for an address.", "yellow")
+        if each.max_pods_to_set is not None:
+            page.line(f"{each.name}: {_lower(each.max_pods_to_set)}", "yellow")
+
+
+def _lower(max_pods: int) -> str:
+    return f"set max-pods to {number(max_pods)}, because a node has addresses for no more pods."
 
 
 def _max_pods(numbers: tuple[int, ...]) -> str:
@@ -216,11 +223,16 @@ def _changes(page: "Page", rows: list[Row]) -> None:
 
 def _group_change(group: PresentGroup) -> str:
     if not group.new_nodes:
-        return f"{group.name}: no new nodes."
+        return f"{group.name}: no new nodes." + ("" if group.max_pods_to_set is None else f" S{_lower(group.max_pods_to_set)[1:]}")
     why = "; ".join(group.why_new)
-    limits = "" if group.max_pods == group.max_pods_now else f" max-pods: {_max_pods(group.max_pods_now)} → {_max_pods(group.max_pods)}."
+    limits = ""
+    if group.max_pods != group.max_pods_now:
+        reserved = group.provisioner is MaxPodsBy.KARPENTER and _CUSTOM_ON in group.why_new
+        condition = ", if Karpenter has RESERVED_ENIS=1" if reserved else ""
+        limits = f" max-pods: {_max_pods(group.max_pods_now)} → {_max_pods(group.max_pods)}{condition}."
+    lower = "" if group.max_pods_to_set is None else f" S{_lower(group.max_pods_to_set)[1:]}"
     waiting = f" {counted(group.pods_waiting, 'pod')} would wait." if group.pods_waiting else ""
-    return f"{group.name}: launch {counted(group.new_nodes, 'new node')}: {why}.{limits}{waiting}"
+    return f"{group.name}: launch {counted(group.new_nodes, 'new node')}: {why}.{limits}{lower}{waiting}"
 
 
 def _pool_change(pool: PresentPool) -> list[str]:

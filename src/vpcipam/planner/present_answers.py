@@ -27,6 +27,7 @@ class PresentGroup:
         attached: The addresses that its nodes have now; None if that is not known of all.
         max_pods: The kubelet's limits of its nodes, ascending.
         max_pods_now: The same today.
+        max_pods_to_set: What to lower max-pods to, because some node has addresses for no more pods; None if all have enough.
         new_nodes: How many nodes have to be launched for the change.
         why_new: Why; empty if none.
     """
@@ -43,6 +44,7 @@ class PresentGroup:
     attached: int | None
     max_pods: tuple[int, ...]
     max_pods_now: tuple[int, ...]
+    max_pods_to_set: int | None
     new_nodes: int
     why_new: tuple[str, ...]
 

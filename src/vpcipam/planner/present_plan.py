@@ -8,7 +8,7 @@ import attrs
 from vpcipam._units import ceil_div
 from vpcipam.address import AddressMode
 from vpcipam.errors import InvalidArgument
-from vpcipam.limits import InstanceLimits
+from vpcipam.limits import HOST_NETWORK_PODS, InstanceLimits
 from vpcipam.planner.cluster_groups import last_that_holds, node_demands
 from vpcipam.planner.ec2_pace import nodes_pace
 from vpcipam.planner.nau import nodes_nau
@@ -199,6 +199,7 @@ class _Planner:
                 prefixes=sum(_prefixes(each.answer) for each in own),
                 attached=_attached(old),
                 max_pods=tuple(sorted({each.answer.max_pods for each in own})),
+                max_pods_to_set=min(filter(None, (_max_pods_to_set(each) for each in own)), default=None),
                 max_pods_now=tuple(sorted({self._answer(each).max_pods for each in old})),
                 new_nodes=sum(bool(each.why_new) for each in own),
                 why_new=tuple(dict.fromkeys(reason for each in own for reason in each.why_new)),
@@ -317,6 +318,12 @@ def _mode(node: PresentNode) -> AddressMode:
 def _max_pods_rule(node: PresentNode) -> tuple[object, ...]:
     """What the kubelet's max-pods depends on, beside the type."""
     return _mode(node), node.settings.custom_network_cfg, node.settings.max_eni
+
+
+def _max_pods_to_set(planned: _Planned) -> int | None:
+    """The kubelet admits pods up to max-pods, whether they get an address or not. With a trunk, branch ENIs serve some of them."""
+    most = planned.answer.pod_limit + HOST_NETWORK_PODS
+    return most if most < planned.answer.max_pods and not planned.node.settings.enable_pod_eni else None
 
 
 def _prefixes(answer: NodePlan) -> int:
