@@ -1,8 +1,9 @@
 """Pools in which all free addresses cool."""
 
-from clusters import Cluster, documents, evidence
+from clusters import Cluster, documents, event_object, evidence
 from log_texts import LogWriter
 
+from vpcipam.ec2.offline.views import time_text
 from vpcipam.inspection import audit
 from vpcipam.inspection.finding import Severity
 
@@ -27,7 +28,18 @@ def test_all_free_addresses_cool():
     made.now_ns += 5 * 10**9
     (answer,) = told(documents(made))
     assert (answer.rule, answer.severity) == ("all-free-cool", Severity.NOTE)
-    assert answer.message.startswith("has no address for a pod that comes now: 8 are held and 1 cool, the first for another ")
+    assert answer.message.startswith("had no address for a further pod at 2023-11-14T22:")
+    assert ", the latest time that was read: 8 were held and 1 cooled, the first for another " in answer.message
+
+
+def test_what_cooled_before_an_event_is_free_by_then():
+    made = full()
+    event = event_object("Node " + made.nodes[0].name, "NodeReady", "is ready", made.now_ns + 29 * 10**9)
+    changed = documents(made)
+    changed["events"]["items"].append(event)
+    assert "the first for another 1 s" in told(changed)[0].message
+    event["lastTimestamp"] = time_text(made.now_ns + 30 * 10**9)
+    assert told(changed) == []
 
 
 def test_the_log_tells_how_often():
