@@ -161,7 +161,7 @@ def test_what_is_no_log_is_refused(cli, log, data):
 
 def test_what_can_not_be_opened_is_refused(cli, tmp_path):
     assert "can't read or write" in cli("verify", str(tmp_path / "none.log")).refusal
-    assert "can't read or write" in cli("verify", str(tmp_path)).refusal
+    assert f"{tmp_path} is a folder; give the logs in it" in cli("verify", str(tmp_path)).refusal
     assert "give - only once" in cli("verify", "-", "-").usage_error
     assert cli("verify").code == 2
 

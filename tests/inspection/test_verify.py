@@ -3,6 +3,8 @@
 import gzip
 import io
 import json
+import tarfile
+import zipfile
 
 import pytest
 from hypothesis import example, given
@@ -822,6 +824,24 @@ def test_the_period_of_a_log_is_that_of_all_its_lines():
     lines = [f'{{"level":"debug","ts":"2025-01-01T00:00:{second:02}.000Z","msg":"Reconciling is skipped"}}\n' for second in range(60)]
     lines += ['{"level":"info","ts":"","msg":"hello"}\n', "no line of a log\n"]
     assert period_text(check("".join(lines).encode()).sources[0]) == "2025-01-01T00:00:00.000Z to 2025-01-01T00:00:59.000Z"
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_archives_are_refused_and_json_is_named(new, pack):
+    new.assign("c1", A)
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        member = tarfile.TarInfo("ipamd.log")
+        member.size = len(new.data)
+        archive.addfile(member, io.BytesIO(new.data))
+    zipped = io.BytesIO()
+    with zipfile.ZipFile(zipped, "w") as archive:
+        archive.writestr("ipamd.log", new.data)
+    for data in (packed.getvalue(), zipped.getvalue()):
+        with pytest.raises(LogError, match=r"^0\.log: it is an archive; give the logs in it"):
+            check(b"".join(read_chunks(io.BytesIO(pack(data)))))
+    with pytest.raises(LogError, match=r"it seems to be JSON, which vpcipam inspect reads$"):
+        check(b'{"Subnets": [\n]}')
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])

@@ -15,6 +15,7 @@ from vpcipam.cli.progress import show_progress, total_size
 from vpcipam.cli.streams import STDIN, stdin_bytes
 from vpcipam.cli.table import Table
 from vpcipam.contracts import EniLimits
+from vpcipam.errors import LogError
 from vpcipam.inspection.log.reader import read_chunks
 from vpcipam.inspection.verification import Answer, LogViolation, PluginCalls, Verification, date_text
 from vpcipam.inspection.verify import LogSource, period_text, verify
@@ -62,6 +63,9 @@ def command(*, logs: tuple[str, ...], instance_type: str | None, cooldown_s: int
     cooldown_ns = None if cooldown_s is None else cooldown_s * NS_PER_S
     if logs.count(STDIN) > 1:
         raise click.UsageError("stdin can be read only once; give - only once")
+    folder = next((log for log in logs if log != STDIN and Path(log).is_dir()), None)
+    if folder is not None:
+        raise LogError(f"{folder} is a folder; give the logs in it, such as ipamd.log and the rotated ones beside it")
     with ExitStack() as stack:
         files = [stdin_bytes() if log == STDIN else stack.enter_context(Path(log).open("rb")) for log in logs]
         moved = stack.enter_context(show_progress(total_size(logs), lambda done: f"{number(done >> 20)} MiB"))

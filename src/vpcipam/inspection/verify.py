@@ -56,6 +56,11 @@ class LogSource:
     chunks: Iterable[bytes]
 
 
+_ZIP_MAGIC = b"PK\x03\x04"
+_TAR_MAGIC, _TAR_MAGIC_AT = b"ustar", 257
+_GIVE_LOGS = "give the logs in it, such as var_log/aws-routed-eni/ipamd.log and the rotated ones beside it"
+
+
 @attrs.frozen
 class _Opened:
     """A log whose first lines were looked at."""
@@ -77,6 +82,8 @@ def _open(source: LogSource) -> _Opened:
             head += chunk
     except LogError as error:
         trouble = error
+    if head.startswith(_ZIP_MAGIC) or head[_TAR_MAGIC_AT:].startswith(_TAR_MAGIC):
+        raise LogError(f"{source.name}: it is an archive; {_GIVE_LOGS}; vpcipam inspect reads all of it")
     rest = chunks if trouble is None else _raising(trouble)
     kind, first_ns = _look_at(head[:_HEAD])
     return _Opened(source.name, itertools.chain(taken, rest), kind, first_ns)
@@ -201,6 +208,8 @@ def _no_log(reader: LogReader) -> str:
     if not reader.skips.first:
         return "it is empty; give an ipamd.log, which is in /var/log/aws-routed-eni on a node"
     first = reader.skips.first[0]
+    if first.text.lstrip().startswith(("{", "[")):
+        return "no line is one of ipamd.log, plugin.log or a file of events; it seems to be JSON, which vpcipam inspect reads"
     if first.reason == CONTAINER_OUTPUT:
         return OF_CONTAINERS
     return f"no line is one of ipamd.log, plugin.log or a file of events; line {first.line} is {first.reason}"
