@@ -111,7 +111,14 @@ def text(content):
     """Write a document."""
     if isinstance(content, bytes):
         content = content.decode()
-    return content if isinstance(content, str) else json.dumps(content) + "\n"
+    return content if isinstance(content, str) else json.dumps(_without_none(content)) + "\n"
+
+
+def _without_none(value):
+    """Leave out members that an answer doesn't have, as the AWS CLI and kubectl do."""
+    if isinstance(value, list):
+        return [_without_none(each) for each in value]
+    return {name: _without_none(each) for name, each in value.items() if each is not None} if isinstance(value, dict) else value
 
 
 def main():
