@@ -148,6 +148,15 @@ def test_a_command_loads_nothing_that_it_does_not_need(command):
     assert modules & (LOADS_NONE_OF[command] | NEVER) == set()
 
 
+def test_the_plugin_loads_only_what_every_call_needs():
+    """The runtime starts it at each pod."""
+    modules = loaded("import vpcipam.agent.cni")
+    assert {name for name in modules if name.startswith("vpcipam")} == {
+        *("vpcipam", "vpcipam._version", "vpcipam.errors", "vpcipam.agent", "vpcipam.agent.cni", "vpcipam.agent.wire")
+    }
+    assert modules & {"attr", "attrs", "pathlib", "subprocess", "asyncio", "hashlib", "argparse", "logging"} == set()
+
+
 def test_the_help_of_the_program_loads_no_command():
     commands = {path.stem for path in (SOURCE / "vpcipam" / "cli").glob("*.py")} - {"__init__", "app", "exit_codes", "streams"}
     assert loaded(COMMAND.format(arguments=["--help"])) & {f"vpcipam.cli.{name}" for name in commands} == set()

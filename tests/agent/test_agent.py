@@ -394,6 +394,13 @@ def test_the_next_card_serves_when_the_first_is_empty(two_cards):
     assert (first.sandbox_count, second.sandbox_count) == (free, 1)
 
 
+def test_a_deletion_on_the_card_that_has_the_address(two_cards):
+    for container in ("c1", "c2"):
+        two_cards.add(container)
+    assert two_cards.delete("c1") == {}
+    assert [datastore.sandbox_count for datastore in two_cards.agent.node.datastores] == [1, 0]
+
+
 def test_every_card_needs_the_setting(plugin):
     assert error(plugin.add("c1", every_card=True)) == cni.CONFIG_ERROR
 

@@ -8,7 +8,7 @@ from nodes_to_run import QUIET, Account, Plugin, S
 
 from vpcipam import Ec2Model
 from vpcipam.agent import cni
-from vpcipam.datapath.values import Route, Rule
+from vpcipam.datapath.values import Mode, Route, Rule, Step
 from vpcipam.ec2.boto import BotoEc2
 from vpcipam.ec2.fake import fake_client
 
@@ -257,6 +257,25 @@ def test_an_agent_in_the_wrong_namespace_does_not_start(world):
     node.namespace = world.vpc.namespace("elsewhere")
     with pytest.raises(Exception, match="run the agent in the node's namespace"):
         node.start()
+
+
+def test_an_eni_that_can_not_be_set_up_serves_no_pod(world, monkeypatch):
+    """The others go on, and the next tick tries again."""
+    from vpcipam.agent import kernel  # noqa: PLC0415 - it needs pyroute2
+
+    node = world.node("one").start()
+    for number in range(3):
+        node.add(f"pod-{number}")
+    node.tick(5 * S)
+    plan = kernel.eni_plan
+    unreachable = Step(Route(destination="0.0.0.0/0", table=2, gateway="192.0.2.1", device="eth1"), Mode.REPLACE, "for the test")
+    monkeypatch.setattr(kernel, "eni_plan", lambda *_, **__: (unreachable,))
+    node.tick(10 * S)
+    assert any("can't be set up" in line for line in node.account.lines)
+    assert node.plugin.add("early", netns=world.vpc.namespace("early").path)["error"]["code"] == cni.TRY_AGAIN
+    monkeypatch.setattr(kernel, "eni_plan", plan)
+    node.tick(45 * S)
+    node.add("pod-3")
 
 
 def test_random_pods_come_and_go(world):

@@ -1,6 +1,5 @@
 """The kernel as the agent's `Wiring`: it carries out the plans of `vpcipam.datapath`. Needs pyroute2 and root."""
 
-import re
 import subprocess
 from collections.abc import Callable, Iterable, Mapping
 
@@ -21,6 +20,7 @@ from vpcipam.datapath.layout import (
     whole,
 )
 from vpcipam.datapath.options import datapath_options
+from vpcipam.datapath.ownership import owned
 from vpcipam.datapath.pod import host_side_teardown, pod_plan, pod_teardown
 from vpcipam.datapath.read import read
 from vpcipam.datapath.values import MAIN_TABLE, Link, Mode, Readable, Route, Rule, Step, Sysctl, expected
@@ -176,24 +176,9 @@ class KernelWiring:
     def sweep(self, addresses: frozenset[str]) -> None:
         """Remove the routes and rules of addresses that no sandbox holds; see `Wiring`."""
         held = {whole(address) for address in addresses}
-        strays = {cidr for value in self._read(self._host) if (cidr := self._pod_cidr(value)) is not None} - held
+        strays = {cidr for value in owned(self._read(self._host), self._settings) if (cidr := _pod_cidr(value)) is not None} - held
         for cidr in sorted(strays):
             self._apply(tuple(host_side_teardown(cidr.partition("/")[0], None)), undo=False)
-
-    def _pod_cidr(self, value: Readable) -> str | None:
-        """Return the address of the pod that a rule or a route is for, if it is for one."""
-        match value:
-            case Rule(priority=priority, destination=str(cidr)) if priority == TO_POD_PRIORITY:
-                return cidr
-            case Rule(priority=priority, source=str(cidr)) if priority == FROM_POD_PRIORITY:
-                return cidr
-            case Route(table=table, destination=cidr, device=str(device)) if table == MAIN_TABLE:
-                return cidr if cidr.endswith(("/32", "/128")) and self._is_pods(device) else None
-        return None
-
-    def _is_pods(self, device: str) -> bool:
-        prefix = self._options.veth_prefix
-        return re.fullmatch(rf"{re.escape(prefix)}[0-9a-f]{{11}}", device) is not None
 
     def _plan(self, key: SandboxKey, pod: PodRef | None, assignments: tuple[Assignment, ...]) -> tuple[Step, ...]:
         addresses = [PodAddress(each.address, self._tables.get(each.eni_id, PodAddress.of(each).table)) for each in assignments]
@@ -205,3 +190,15 @@ class KernelWiring:
     def _apply(self, steps: Iterable[Step], netns: str | None = None, *, undo: bool = True) -> None:
         for ignored in apply(steps, host=self._host, pod=netns, undo=undo):
             self._log(str(ignored))
+
+
+def _pod_cidr(value: Readable) -> str | None:
+    """Return the address of the pod that a rule or a route is for, None if it is for none."""
+    match value:
+        case Rule(priority=priority, destination=cidr) if priority == TO_POD_PRIORITY:
+            return cidr
+        case Rule(priority=priority, source=cidr) if priority == FROM_POD_PRIORITY:
+            return cidr
+        case Route(table=table, destination=cidr) if table == MAIN_TABLE:
+            return cidr
+    return None

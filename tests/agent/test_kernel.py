@@ -1,0 +1,37 @@
+"""What the agent asks of this machine before it starts. The rest of the kernel is in test_in_namespaces.py."""
+
+import pytest
+
+pytest.importorskip("pyroute2", reason="the kernel needs vpcipam[datapath], on Linux")
+
+from vpcipam import SandboxKey, Settings
+from vpcipam.agent import kernel
+from vpcipam.agent.kernel import KernelWiring, uses_nftables
+from vpcipam.agent.wiring import WiringError
+from vpcipam.errors import DatapathError
+
+
+@pytest.mark.parametrize(("version", "nftables"), [("iptables v1.8.9 (nf_tables)", True), ("iptables v1.8.9 (legacy)", False)])
+def test_the_flavour_of_iptables_decides_where_connections_are_marked(tmp_path, monkeypatch, version, nftables):
+    (tmp_path / "iptables").write_text(f"#!/bin/sh\necho '{version}'\n")
+    (tmp_path / "iptables").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert uses_nftables() is nftables
+
+
+def test_without_iptables_no_agent_starts(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(WiringError, match="install iptables"):
+        uses_nftables()
+    (tmp_path / "iptables").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "iptables").chmod(0o755)
+    with pytest.raises(WiringError, match="install iptables"):
+        uses_nftables()
+
+
+def test_what_fails_without_harm_is_logged(monkeypatch):
+    lines = []
+    wiring = KernelWiring(Settings(), nftables=True, log=lines.append)
+    monkeypatch.setattr(kernel, "apply", lambda *_, **__: (DatapathError("the route is busy"),))
+    wiring.disconnect(SandboxKey("pods", "c1", "eth0"), None, ("10.0.1.5",))
+    assert lines == ["the route is busy"]
