@@ -281,6 +281,14 @@ def test_an_answer_with_a_page_missing_leaves_the_attached_unknown(made):
     assert next(iter(found.subnets.values())).held_known is False
 
 
+@pytest.mark.parametrize("cidr", ["2001:db8::/64", "0.0.0.0/0", "10.0.0.0/15", "10.0.0.0/29", "10.0.0.0/33"])
+def test_what_is_no_subnet_of_ec2_is_not_known(made, cidr):
+    made["subnets"]["Subnets"][0]["CidrBlock"] = cidr
+    found = read(made)
+    assert found.subnets == {}
+    assert "the subnet is not known" in " ".join(found.missing)
+
+
 def test_tagged_subnets_of_the_zone_are_shared(settled, made):
     second = dict(made["subnets"]["Subnets"][0], SubnetId="subnet-2", CidrBlock="10.0.4.0/24", AvailableIpAddressCount=251)
     second["Tags"] = [{"Key": "kubernetes.io/role/cni", "Value": "1"}]

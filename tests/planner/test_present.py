@@ -251,6 +251,11 @@ def test_what_is_attached_is_what_the_subnets_show():
     assert plan_present(cluster(node(), subnets=[subnet(held_known=False)])).pools[0].attached is None
 
 
+def test_a_node_with_an_impossible_number_is_named():
+    with pytest.raises(InvalidArgument, match="node n1: max_pods must be 1 to 100,000"):
+        plan_present(cluster(node(1, max_pods=10**12)))
+
+
 def test_a_cluster_without_nodes_is_refused():
     with pytest.raises(InvalidArgument, match="no node"):
         plan_present(cluster())

@@ -8,6 +8,7 @@ import attrs
 from vpcipam._units import counted
 from vpcipam.address import Cidr
 from vpcipam.ec2.api import NetworkInterface, Subnet
+from vpcipam.ec2.subnet_rules import IPV4_PREFIX_LENGTHS
 from vpcipam.errors import EvidenceError
 from vpcipam.inspection.cluster import Assumptions, ClusterCase, NodeCase, join
 from vpcipam.inspection.evidence import EniConfig, Evidence, PodObject
@@ -53,8 +54,10 @@ def present_cluster(evidence: Evidence, assumptions: Assumptions | None = None) 
 class _Reader:
     def __init__(self, case: ClusterCase) -> None:
         self._case = case
-        self._subnets = {key: fact.value for key, fact in case.subnets.items() if [*parse_valid((fact.value.cidr,))]}
-        self._cidrs = {key: Cidr.parse(subnet.cidr) for key, subnet in self._subnets.items()}
+        cidrs = {key: cidr for key, fact in case.subnets.items() for cidr in parse_valid((fact.value.cidr,))}
+        # Others are no subnets of EC2, and could have more /28s than fit into memory.
+        self._cidrs = {key: cidr for key, cidr in cidrs.items() if cidr.version == 4 and cidr.prefix_length in IPV4_PREFIX_LENGTHS}
+        self._subnets = {key: case.subnets[key].value for key in self._cidrs}
         self._configs = {fact.value.name: fact.value for fact in case.evidence.eni_configs}
         self._branches = [fact.value for fact in case.network_interfaces.values() if fact.value.interface_type == "branch"]
         self._kubelets = [fact.value for fact in case.evidence.kubelet_limits]

@@ -115,7 +115,10 @@ class _Planner:
         limit = node.max_pods, node.new_max_pods, node.new_pods_per_core, node.provisioner
         key = (node.instance_type, node.settings, node.pods, node.branch_pods, *limit)
         if key not in self._answers:
-            self._answers[key] = node.alone().plan()
+            try:
+                self._answers[key] = node.alone().plan()
+            except InvalidArgument as error:
+                raise InvalidArgument(f"node {node.name}: {error}") from error
         return self._answers[key]
 
     # --- the change ------------------------------------------------------------------------------------------------------
