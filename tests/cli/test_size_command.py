@@ -94,6 +94,16 @@ def test_given_subnets_say_how_far_they_reach(cli):
     assert "without tags they reach for 12 nodes." in tagged
 
 
+def test_other_single_addresses_can_break_every_28(cli):
+    text = " ".join(cli("size", "--cluster", str(CLUSTERS / "mixed.toml")).out.split())
+    assert (
+        "Reserve ranges for prefixes, 54 /28s in the subnets of each zone: single addresses can break any /28 that is not reserved." in text
+    )
+    given = " ".join(cli("size", "m5.xlarge", "--nodes=4", "--pods=25", f"--set={PREFIXES}", "--subnets=a=/24,b=/24").out.split())
+    assert "Reserve ranges for prefixes, 6 /28s in zone" in given
+    assert "Reserve ranges" not in cli("size", "m5.xlarge", "--nodes=4", "--pods=25").out
+
+
 def test_custom_networking_takes_subnets_for_pods_beside_those_for_nodes(cli, tmp_path):
     options = ("size", "m5.xlarge", "--nodes=10", "--pods=25", "--set=AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG=true", "--json")
     answer = cli(*options, "--subnets=a=/26,b=/26", "--pod-subnets=a=/24", "--pod-subnets=b=/24").document

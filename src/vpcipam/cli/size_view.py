@@ -156,6 +156,10 @@ def _warnings(page: "Page", answer: ClusterPlan, head: str) -> None:
     if answer.subnets_total_fragmented not in {None, answer.subnets_total}:
         worst = _text(answer.subnets_total_fragmented)
         page.line(f"{head}Reserve the subnets' ranges for prefixes: {worst} subnets if each ENI's own address breaks a /28.", "yellow")
+    prefixes = next((each for each in answer.bites if each.name == "prefixes"), None)
+    if prefixes is not None and answer.subnets_total_fragmented is None:
+        blocks = f"{counted(prefixes.used, '/28')} in {prefixes.where}"
+        page.line(f"{head}Reserve ranges for prefixes, {blocks}: single addresses can break any /28 that is not reserved.", "yellow")
     if answer.subnets_per_zone_at_least not in {None, answer.subnets_per_zone}:
         page.line(f"{head}{_text(answer.subnets_per_zone_at_least)} subnets per zone might do; that is too close to call.", "yellow")
     for each in answer.groups:
