@@ -82,7 +82,7 @@ class NaiveAccount:
         own[0].check = own[0].check if check is None else check
 
     def change_states(self, ids, state, now_ns):
-        require(ids, "MissingParameter")
+        require(ids, "InvalidParameterCombination")
         require(set(ids) <= set(self.instances), "InvalidInstanceID.NotFound")
         found = [self.instances[each] for each in dict.fromkeys(ids)]
         if state == "rebooted":

@@ -96,6 +96,9 @@ THROTTLED = frozenset(
 NO_ROOM_FOR_SECONDARY = "There aren't sufficient free Ipv4 addresses or prefixes"
 """The start of CreateNetworkInterface's InvalidParameterValue message when the subnet lacks room for secondary IPs or prefixes."""
 
+NO_DEFAULT_VPC = "No default VPC for this user. GroupName is only supported for EC2-Classic and default VPC."
+"""EC2's message for a call that needs the default VPC where there is none."""
+
 HTTP_STATUS_CODES = {
     ErrorCode.UNAUTHORIZED: 403,
     ErrorCode.DRY_RUN: 412,

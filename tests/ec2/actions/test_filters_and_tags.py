@@ -140,9 +140,7 @@ def test_reservations_are_filtered(ec2, subnet_id):
     assert found.cidr == "10.0.1.80/28"
 
 
-@pytest.mark.parametrize(
-    ("filters", "match"), [({"vpc": ["x"]}, "The filter 'vpc' is invalid; the valid ones are "), ({"vpc-id": []}, "has no values")]
-)
+@pytest.mark.parametrize(("filters", "match"), [({"vpc": ["x"]}, "The filter 'vpc' is invalid$"), ({"vpc-id": []}, "has no values")])
 def test_an_unknown_filter_or_one_without_values_is_an_invalid_value(ec2, subnet_id, refused, filters, match):
     for describe in (
         ec2.describe_network_interfaces,
@@ -244,11 +242,11 @@ def test_one_unknown_resource_refuses_the_tags_of_all(ec2, eni_id, refused):
 
 
 def test_tagging_without_resources_or_tags_is_a_missing_parameter(ec2, eni_id, refused):
-    with refused(ErrorCode.MISSING_PARAMETER, "resource_ids"):
+    with refused(ErrorCode.MISSING_PARAMETER, "parameter resourceIdSet$"):
         ec2.create_tags([], [("a", "1")], now_ns=0)
-    with refused(ErrorCode.MISSING_PARAMETER, "resource_ids"):
+    with refused(ErrorCode.MISSING_PARAMETER, "parameter resourceIdSet$"):
         ec2.delete_tags([], now_ns=0)
-    with refused(ErrorCode.MISSING_PARAMETER, "tags"):
+    with refused(ErrorCode.MISSING_PARAMETER, "parameter Tag$"):
         ec2.create_tags([eni_id], [], now_ns=0)
 
 

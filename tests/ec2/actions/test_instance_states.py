@@ -9,9 +9,9 @@ from vpcipam.ec2.faults import Fault, Faults
 from vpcipam.ec2.model import Ec2Model
 
 
-def test_a_call_on_no_instance_lacks_a_parameter(ec2, refused):
+def test_a_call_on_no_instance_is_refused_as_ec2_does(ec2, refused):
     for call in (ec2.terminate_instances, ec2.stop_instances, ec2.start_instances, ec2.reboot_instances):
-        with refused(ErrorCode.MISSING_PARAMETER, "InstanceId"):
+        with refused(ErrorCode.INVALID_PARAMETER_COMBINATION, "No instances specified$"):
             call([], now_ns=0)
 
 

@@ -466,12 +466,38 @@ def test_without_boto3_the_extra_to_install_is_named(module, monkeypatch):
         ("associate_subnet_cidr_block", {"SubnetId": "subnet-1"}, "Ipv6CidrBlock"),
         ("describe_network_interface_attribute", {"NetworkInterfaceId": "eni-1"}, "attribute"),
         ("create_network_interface", {"SubnetId": "subnet-1", "Ipv6Addresses": [{"IsPrimaryIpv6": True}]}, "Ipv6Addresses.Ipv6Address"),
-        ("create_tags", {"Resources": [], "Tags": [{"Key": "a"}]}, "Resources"),
+        ("create_tags", {"Resources": [], "Tags": [{"Key": "a"}]}, "resourceIdSet"),
+        ("create_tags", {"Resources": ["vpc-1"], "Tags": []}, "Tag"),
+        ("delete_tags", {"Resources": []}, "resourceIdSet"),
     ],
 )
 def test_a_parameter_that_ec2_requires_is_missed(client, method, arguments, missing):
     code, message, _ = refused(getattr(client, method), **arguments)
     assert (code, message) == ("MissingParameter", f"The request must contain the parameter {missing}")
+
+
+@pytest.mark.parametrize(
+    ("specification", "message"),
+    [
+        ({"Tags": [{"Key": "a"}]}, "Tag specification resource type must have a value"),
+        ({"ResourceType": "vpc"}, "Tag specification must have at least one tag"),
+    ],
+)
+def test_a_tag_specification_says_what_it_tags(client, specification, message):
+    code, found, _ = refused(client.create_vpc, CidrBlock="10.0.0.0/16", TagSpecifications=[specification])
+    assert (code, found) == ("InvalidParameter", message)
+
+
+def test_instance_types_that_do_not_exist_are_named_together(client, subnet_id):
+    code, message, _ = refused(client.describe_instance_types, InstanceTypes=["x1", "m5.large", "x2"])
+    assert (code, message) == ("InvalidInstanceType", "The following supplied instance types do not exist: [x1, x2]")
+    code, message, _ = refused(client.run_instances, MinCount=1, MaxCount=1, SubnetId=subnet_id, InstanceType="x1")
+    assert (code, message) == ("InvalidParameterValue", "Invalid value 'x1' for InstanceType.")
+
+
+def test_the_size_of_a_page_is_checked_before_anything_is_looked_up(client):
+    code, message, _ = refused(client.describe_instances, InstanceIds=["i-1"], MaxResults=5)
+    assert (code, message) == ("InvalidParameterCombination", "The parameter instancesSet cannot be used with the parameter maxResults")
 
 
 def test_a_time_is_read_so_that_its_parameter_can_be_refused(client, subnet_id):

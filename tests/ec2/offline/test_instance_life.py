@@ -164,8 +164,28 @@ def test_an_efa_only_interface_has_no_addresses_and_xen_no_prefixes(client):
 def test_the_default_subnet_is_that_of_the_zone(client, model):
     (instance,) = launch(client, Placement={"AvailabilityZone": "us-east-1c"})["Instances"]
     assert instance["SubnetId"] == model.subnets[2].subnet_id
-    assert code(launch, client=client, Placement={"AvailabilityZone": "us-east-1z"}) == "MissingInput"
+    (instance,) = launch(client, Placement={"AvailabilityZoneId": "use1-az2", "Tenancy": "default", "GroupName": ""})["Instances"]
+    assert instance["SubnetId"] == model.subnets[1].subnet_id
+    assert code(launch, client=client, Placement={"AvailabilityZone": "us-east-1z"}) == "InvalidParameterValue"
+    model.terminate_instances([each.instance_id for each in model.instances], now_ns=0)
+    model.delete_subnet(model.subnets[2].subnet_id)
+    assert code(launch, client=client, Placement={"AvailabilityZone": "us-east-1c"}) == "MissingInput"
     assert code(launch, client=fake_client("ec2", Ec2Model())) == "VPCIdNotSpecified"
+
+
+def test_a_zone_and_a_subnet_of_another_one_contradict_each_other(client, model):
+    with pytest.raises(ClientError) as caught:
+        launch(client, SubnetId=model.subnets[0].subnet_id, Placement={"AvailabilityZone": "us-east-1b"})
+    where = f"Subnet '{model.subnets[0].subnet_id}' is in the availability zone us-east-1a"
+    assert caught.value.response["Error"]["Message"] == f"Value (us-east-1b) for parameter availabilityZone is invalid. {where}"
+    launch(client, SubnetId=model.subnets[0].subnet_id, Placement={"AvailabilityZone": "us-east-1a"})
+
+
+@pytest.mark.parametrize("placement", [{"Tenancy": "dedicated"}, {"GroupName": "a"}, {"HostId": "h-1"}, {"Affinity": "host"}])
+def test_a_placement_that_is_not_modelled_is_refused(client, placement):
+    (name,) = placement
+    with pytest.raises(NotModelled, match=f"RunInstances: Placement.{name} is not modelled"):
+        launch(client, Placement=placement)
 
 
 def test_an_instance_stops_starts_and_reboots_and_every_waiter_ends(client, model):
@@ -219,7 +239,7 @@ def test_a_terminated_instance_is_shown_for_an_hour(client, clock, model):
 
 def test_a_call_on_instances_names_one(client):
     for call in (client.terminate_instances, client.stop_instances, client.start_instances, client.reboot_instances):
-        assert code(call, InstanceIds=[]) == "MissingParameter"
+        assert code(call, InstanceIds=[]) == "InvalidParameterCombination"
 
 
 def test_the_attributes_of_the_only_eni_of_an_instance(client, model):

@@ -23,7 +23,7 @@ class InstanceStateActions(Actions):
         """Stop instances, all or none; their ENIs stay attached and keep their addresses. A stopped one stays stopped.
 
         Raises:
-            Ec2Error: MissingParameter for no instance; InvalidInstanceID.NotFound; IncorrectInstanceState for a terminated one.
+            Ec2Error: InvalidParameterCombination for no instance; InvalidInstanceID.NotFound; IncorrectInstanceState for a terminated one.
         """
         return self._change(self._begin("StopInstances", now_ns), "stopped", instance_ids)
 
@@ -39,7 +39,7 @@ class InstanceStateActions(Actions):
         """Reboot running instances, all or none; no address depends on it.
 
         Raises:
-            Ec2Error: MissingParameter for no instance; InvalidInstanceID.NotFound; IncorrectState for one that does not run.
+            Ec2Error: InvalidParameterCombination for no instance; InvalidInstanceID.NotFound; IncorrectState for one that does not run.
         """
         call = self._begin("RebootInstances", now_ns)
         for instance in self._instances_or_gone(call, instance_ids):
@@ -57,7 +57,7 @@ class InstanceStateActions(Actions):
         A terminated instance has no ENIs and is still described for an hour. To terminate it again changes nothing.
 
         Raises:
-            Ec2Error: MissingParameter for no instance; InvalidInstanceID.NotFound if one is unknown.
+            Ec2Error: InvalidParameterCombination for no instance; InvalidInstanceID.NotFound if one is unknown.
         """
         call = self._begin("TerminateInstances", now_ns)
         found = self._instances_or_gone(call, instance_ids)
@@ -147,5 +147,6 @@ _DONE = {"stopped": "stopped", "running": "started"}
 def _given(call: Call, instance_ids: Iterable[str]) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(texts(instance_ids)))
     if not names:
-        raise call.refusal(ErrorCode.MISSING_PARAMETER, "The request must contain the parameter InstanceId")
+        # EC2: "Error codes", InvalidParameterCombination, whose example is TerminateInstances without an instance
+        raise call.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, "No instances specified")
     return names

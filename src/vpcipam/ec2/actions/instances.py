@@ -164,10 +164,15 @@ class InstanceActions(Actions):
         call = self._begin("DescribeInstanceTypes", now_ns)
         names = texts(instance_types)
         if names:
-            shown = [self._limits(call, name) for name in dict.fromkeys(names)]
+            known = {name: self._limits(name) for name in dict.fromkeys(names)}
+            unknown = [name for name, limits in known.items() if limits is None]
+            if unknown:
+                message = f"The following supplied instance types do not exist: [{', '.join(unknown)}]"
+                raise call.refusal(ErrorCode.INSTANCE_TYPE_UNKNOWN, message)
+            shown = [limits for limits in known.values() if limits is not None]
         else:
-            known = {limits.instance_type: limits for limits in all_instance_limits()} | self._account.instance_types
-            shown = [known[name] for name in sorted(known)]
+            every = {limits.instance_type: limits for limits in all_instance_limits()} | self._account.instance_types
+            shown = [every[name] for name in sorted(every)]
         return matching(call, shown, INSTANCE_TYPE_FILTERS, filters or {})
 
     def instance_metadata(self, instance_id: str, *, now_ns: int) -> tuple[NetworkInterface, ...]:
@@ -192,12 +197,11 @@ class InstanceActions(Actions):
             raise self._account.instances.missing(call, instance_id)
         return instance
 
-    def _limits(self, call: Call, name: str) -> InstanceLimits:
+    def _limits(self, name: str) -> InstanceLimits | None:
         try:
             return self._account.instance_types.get(name) or instance_limits(name)
-        except UnknownInstanceType as error:
-            message = f"The following supplied instance types do not exist: [{name}]; {error}"
-            raise call.refusal(ErrorCode.INSTANCE_TYPE_UNKNOWN, message) from None
+        except UnknownInstanceType:
+            return None
 
 
 def _template_tags(version: LaunchTemplateVersion | None) -> Tags:

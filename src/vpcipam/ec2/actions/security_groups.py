@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from vpcipam.ec2.actions.base import Actions, Views
 from vpcipam.ec2.api import SecurityGroup
-from vpcipam.ec2.errors import ErrorCode
+from vpcipam.ec2.errors import NO_DEFAULT_VPC, ErrorCode
 from vpcipam.ec2.state.account import DEFAULT_GROUP
 from vpcipam.ec2.state.call import texts
 from vpcipam.ec2.state.filter_tables import GROUP_FILTERS
@@ -39,7 +39,7 @@ class SecurityGroupActions(Actions):
             raise call.refusal(ErrorCode.GROUP_RESERVED, f"The security group '{group_name}' is reserved")
         vpc = self._account.default_vpc() if vpc_id is None else self._account.vpcs.find(call, vpc_id)
         if vpc is None:
-            raise call.refusal(ErrorCode.VPC_NOT_SPECIFIED, "No default VPC for this user; give the id of a VPC.")
+            raise call.refusal(ErrorCode.VPC_NOT_SPECIFIED, NO_DEFAULT_VPC)
         if any(group.group_name.lower() == group_name.lower() for group in self._account.groups_of(vpc)):
             message = f"The security group '{group_name}' already exists for VPC '{vpc.vpc_id}'"
             raise call.refusal(ErrorCode.GROUP_DUPLICATE, message)

@@ -25,7 +25,7 @@ class TagActions(Actions):
         call = self._begin("CreateTags", now_ns)
         names, new = _given(call, resource_ids), call.tags(tags)
         if not new:
-            raise call.refusal(ErrorCode.MISSING_PARAMETER, "tags is empty; give at least one")
+            raise call.refusal(ErrorCode.MISSING_PARAMETER, "The request must contain the parameter Tag")
         records = [self._account.tagged(call, name) for name in names]
         merged = [sorted_tags((*record.tags, *new)) for record in records]
         for each in merged:
@@ -90,7 +90,7 @@ def _value_of(key: str) -> Reader[TagDescription]:
 def _given(call: Call, resource_ids: Iterable[str]) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(texts(resource_ids)))
     if not names:
-        raise call.refusal(ErrorCode.MISSING_PARAMETER, "resource_ids is empty; give at least one")
+        raise call.refusal(ErrorCode.MISSING_PARAMETER, "The request must contain the parameter resourceIdSet")
     return names
 
 

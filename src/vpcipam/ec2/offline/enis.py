@@ -85,7 +85,8 @@ def _describe_attribute(request: Request) -> Members:
     if attribute is None:
         raise request.missing("attribute")
     if attribute not in _ATTRIBUTES:
-        raise request.invalid("attribute", attribute)
+        message = f"Value ({attribute}) for parameter attribute is invalid. Unknown attribute."
+        raise request.refusal(ErrorCode.INVALID_PARAMETER_VALUE, message)
     (eni,) = request.model.describe_network_interfaces(eni_ids=(request.get("NetworkInterfaceId"),), now_ns=request.now_ns)
     view = network_interface_view(eni, request.region)
     member = _ATTRIBUTES[attribute]

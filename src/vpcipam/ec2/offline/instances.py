@@ -8,7 +8,7 @@ import attrs
 
 from vpcipam.ec2.actions.launch_templates import DEFAULT_VERSION
 from vpcipam.ec2.api import Instance, InstanceStateChange
-from vpcipam.ec2.errors import ErrorCode
+from vpcipam.ec2.errors import NO_DEFAULT_VPC, ErrorCode
 from vpcipam.ec2.model import Ec2Model
 from vpcipam.ec2.offline.launch_templates import require_readable
 from vpcipam.ec2.offline.request import PAGE, ActionHandler, Pages, Region, Request, paged
@@ -16,6 +16,7 @@ from vpcipam.ec2.offline.views import instance_status_view, instance_type_view, 
 from vpcipam.ec2.offline.wire import Members
 from vpcipam.ec2.resources import LaunchTemplateVersion
 from vpcipam.ec2.state.launching import LaunchInterface
+from vpcipam.ec2.state.names import zone_id, zones_of
 from vpcipam.errors import UnknownInstanceType
 
 _LARGEST_PAGE_OF_TYPES = 100
@@ -30,6 +31,7 @@ def _run(request: Request) -> Members:
     if template is not None:
         request = attrs.evolve(request, members={**template.data, **request.members})
         ACTIONS["RunInstances"].require_known(request, ())
+    zone = _placement(request)
     given = request.get("NetworkInterfaces", ())
     also = next((words for name, words in _OF_THE_INSTANCE.items() if name in request.members), None)
     if given and also:
@@ -50,7 +52,12 @@ def _run(request: Request) -> Members:
     interfaces = sorted((_interface(request, each) for each in given or (alone,)), key=lambda each: each.device_index)
     interfaces[0] = attrs.evolve(interfaces[0], security_group_names=by_name) if by_name else interfaces[0]
     if interfaces[0].subnet_id is None:
-        interfaces[0] = attrs.evolve(interfaces[0], subnet_id=_default_subnet(request))
+        interfaces[0] = attrs.evolve(interfaces[0], subnet_id=_default_subnet(request, zone))
+    for subnet in request.model.subnets:
+        if subnet.subnet_id == interfaces[0].subnet_id and zone not in {None, subnet.availability_zone}:
+            where = f"Subnet '{subnet.subnet_id}' is in the availability zone {subnet.availability_zone}"
+            message = f"Value ({zone}) for parameter availabilityZone is invalid. {where}"
+            raise request.refusal(ErrorCode.INVALID_PARAMETER_VALUE, message)
     try:
         launched = request.model.launch_instances(
             request.get("InstanceType", _DEFAULT_TYPE),
@@ -62,8 +69,9 @@ def _run(request: Request) -> Members:
             launch_template=template,
             now_ns=request.now_ns,
         )
-    except UnknownInstanceType as error:
-        raise request.refusal(ErrorCode.INVALID_PARAMETER_VALUE, f"Invalid value for InstanceType: {error}") from None
+    except UnknownInstanceType:
+        message = f"Invalid value '{request.get('InstanceType')}' for InstanceType."
+        raise request.refusal(ErrorCode.INVALID_PARAMETER_VALUE, message) from None
     return _show_launched(request, launched)
 
 
@@ -107,15 +115,30 @@ def _interface(request: Request, given: Members) -> LaunchInterface:
     )
 
 
-def _default_subnet(request: Request) -> str:
-    """Return the default subnet of the named zone, else of the first zone that has one."""
-    zone = request.get("Placement", {}).get("AvailabilityZone")
+def _placement(request: Request) -> str | None:
+    """Return the zone that a launch names, None if it leaves the choice to EC2."""
+    given = request.get("Placement", {})
+    unknown = sorted(name for name, value in given.items() if name not in _ZONES and value != _NO_PLACEMENT.get(name))
+    if unknown:
+        raise request.not_modelled(", ".join(f"Placement.{name}" for name in unknown))
+    zones = zones_of(request.region.name)
+    for name, name_of in _ZONES.items():
+        if name in given:
+            found = next((zone for zone in zones if name_of(zone) == given[name]), None)
+            if found is None:
+                raise request.refusal(ErrorCode.INVALID_PARAMETER_VALUE, f"Invalid availability zone: [{given[name]}]")
+            return found
+    return None
+
+
+def _default_subnet(request: Request, zone: str | None) -> str:
+    """Return the default subnet of a zone, by default of the first zone that has one."""
     found = [each for each in request.model.subnets if each.default_for_az and zone in (None, each.availability_zone)]
     if found:
         return min(found, key=lambda each: each.availability_zone).subnet_id
     if any(vpc.is_default for vpc in request.model.vpcs):
         raise request.refusal(ErrorCode.MISSING_INPUT, "No subnets found for the default VPC. Please specify a subnet.")
-    raise request.refusal(ErrorCode.VPC_NOT_SPECIFIED, "No default VPC for this user; give SubnetId, or call CreateDefaultVpc.")
+    raise request.refusal(ErrorCode.VPC_NOT_SPECIFIED, NO_DEFAULT_VPC)
 
 
 def _show_launched(request: Request, launched: Sequence[Instance]) -> Members:
@@ -151,7 +174,7 @@ def _changing(member: str, between: str, method: Callable[[Ec2Model], _Change], 
             ]
         }
 
-    return ActionHandler(answer, takes={"InstanceIds"}, ignores=ignores)
+    return ActionHandler(answer, takes={"InstanceIds"}, ignores=ignores, refuses_without={"InstanceIds"})
 
 
 def _reboot(request: Request) -> Members:
@@ -225,6 +248,10 @@ def _describe_types(request: Request) -> Members:
     )
 
 
+_ZONES: Final[dict[str, Callable[[str], str]]] = {"AvailabilityZone": str, "AvailabilityZoneId": zone_id}
+"""The members of a placement that name a zone, and how they name it."""
+_NO_PLACEMENT: Final = {"GroupName": "", "Tenancy": "default"}
+"""What other members of a placement may say: no more than EC2 assumes without them."""
 _INTERFACE_TAKES = {
     *("SubnetId", "DeviceIndex", "NetworkCardIndex", "PrivateIpAddress", "PrivateIpAddresses", "SecondaryPrivateIpAddressCount"),
     *("Ipv4Prefixes", "Ipv4PrefixCount", "Ipv6Addresses", "Ipv6AddressCount", "Ipv6Prefixes", "Ipv6PrefixCount"),
@@ -253,7 +280,7 @@ ACTIONS: Final = {
     ),
     "StopInstances": _changing("StoppingInstances", "stopping", lambda model: model.stop_instances, "Force", "Hibernate", "SkipOsShutdown"),
     "StartInstances": _changing("StartingInstances", "pending", lambda model: model.start_instances, "AdditionalInfo"),
-    "RebootInstances": ActionHandler(_reboot, takes={"InstanceIds"}),
+    "RebootInstances": ActionHandler(_reboot, takes={"InstanceIds"}, refuses_without={"InstanceIds"}),
     "DescribeInstanceStatus": ActionHandler(
         _describe_status,
         takes={"InstanceIds", "IncludeAllInstances", "Filters", *PAGE},

@@ -88,11 +88,16 @@ class Request:
         """Return the tags of the new resource; ignore those for the resource types in `others`, or for all others.
 
         Raises:
-            Ec2Error: InvalidParameterValue for tags of another resource type.
+            Ec2Error: InvalidParameter for a specification without a type or without tags; InvalidParameterValue for tags of another
+                resource type.
         """
         pairs: list[tuple[str, str]] = []
         for specification in self.get("TagSpecifications", ()):
             wanted = specification.get("ResourceType")
+            if wanted is None:
+                raise self.refusal(ErrorCode.INVALID_PARAMETER, "Tag specification resource type must have a value")
+            if not specification.get("Tags"):
+                raise self.refusal(ErrorCode.INVALID_PARAMETER, "Tag specification must have at least one tag")
             if wanted in others or (only_its_own and wanted != resource_type):
                 continue
             if wanted != resource_type:
@@ -123,6 +128,10 @@ def _names(names: Iterable[str]) -> frozenset[str]:
     return frozenset(names)
 
 
+_WORDS = {"InstanceIds": "instancesSet"}
+"""EC2's words for parameters, where its messages are known to have others."""
+
+
 @attrs.frozen
 class Pages:
     """The pages of an action's answers; the defaults are those of most actions (EC2: their API reference).
@@ -148,7 +157,7 @@ class Pages:
             return
         for name in self.names:
             if name in request.members:
-                message = f"The parameter {name} cannot be used with the parameter MaxResults"
+                message = f"The parameter {_WORDS.get(name, name)} cannot be used with the parameter maxResults"
                 raise request.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, message)
         if not self.smallest <= size <= self.largest:
             bound = f"greater than {self.smallest}" if size < self.smallest else f"less than {self.largest}"
@@ -165,6 +174,7 @@ class ActionHandler:
         takes: the parameters that the answer depends on.
         ignores: the parameters that are accepted and ignored, since no address depends on them.
         needs: the parameters that EC2 requires beyond those that boto3 requires.
+        refuses_without: the parameters that boto3 requires, whose absence the model refuses in its own words.
         pages: the pages of its answers; None for answers without pages.
         show: turns the model's answer into members, for a client token whose first answer was lost; None for no members.
     """
@@ -173,6 +183,7 @@ class ActionHandler:
     takes: frozenset[str] = attrs.field(converter=_names, default=frozenset())
     ignores: frozenset[str] = attrs.field(converter=_names, default=frozenset())
     needs: frozenset[str] = attrs.field(converter=_names, default=frozenset())
+    refuses_without: frozenset[str] = attrs.field(converter=_names, default=frozenset())
     pages: Pages | None = None
     show: Callable[[Request, Any], Members] | None = None
 
@@ -184,7 +195,7 @@ class ActionHandler:
             Ec2Error: MissingParameter; for MaxResults as `Pages.require_fitting`.
         """
         for name in (*required, *sorted(self.needs)):
-            if name not in request.members:
+            if name not in request.members and name not in self.refuses_without:
                 raise request.missing(name)
         unknown = sorted(request.members.keys() - self.takes - self.ignores - _OF_EVERY_ACTION)
         if unknown:

@@ -34,7 +34,7 @@ def _view(tag: TagDescription, _region: Region) -> Members:
 
 
 ACTIONS: Final = {
-    "CreateTags": ActionHandler(_create, takes={"Resources", "Tags"}),
-    "DeleteTags": ActionHandler(_delete, takes={"Resources", "Tags"}),
+    "CreateTags": ActionHandler(_create, takes={"Resources", "Tags"}, refuses_without={"Resources", "Tags"}),
+    "DeleteTags": ActionHandler(_delete, takes={"Resources", "Tags"}, refuses_without={"Resources"}),
     "DescribeTags": ActionHandler(_describe, takes={"Filters", *PAGE}, pages=Pages()),
 }

@@ -82,10 +82,10 @@ def _reader(
     reader = readers.get(name)
     if reader is not None:
         return reader
-    known = ", ".join(sorted(readers))
     if name in UNMODELLED_FILTERS.get(call.action, ()):
+        known = ", ".join(sorted(readers))
         raise NotModelled(f"{call.action}: the filter '{name}' is not modelled; the modelled ones are {known}")
-    raise call.invalid(f"The filter '{name}' is invalid; the valid ones are {known}")
+    raise call.invalid(f"The filter '{name}' is invalid")
 
 
 def _test(call: Call, name: str, values: tuple[str, ...]) -> Callable[[str], bool]:
