@@ -40,6 +40,9 @@ EQUIVALENT = REPOSITORY / "tests" / "equivalent_mutants.toml"
 SCORE_MIN = 0.95
 TEXT = re.compile(r'"([^"]*)"')
 
+_PURE_DATAPATH = ("values", "layout", "options", "pod", "branch", "egress", "eni", "host", "xtables", "nft", "commands")
+"""The modules of the datapath that need no kernel."""
+
 ROOMS: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {  # the modules in src/vpcipam, and the tests
     "pool": (["pool/plain_*.py", "_pool_refusals.py"], ["tests/pool"]),
     "datastore": (["datastore/*.py"], ["tests/datastore"]),
@@ -52,6 +55,10 @@ ROOMS: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {  # the modules in s
     ),
     "settings": (["settings/*.py"], ["tests/settings"]),
     "planner": (["planner/*.py"], ["tests/planner"]),
+    "datapath": (
+        [f"datapath/{name}.py" for name in _PURE_DATAPATH],
+        [f"tests/datapath/test_{name}.py" for name in (*_PURE_DATAPATH, "plans")],
+    ),
     "fleet": (["fleet/tune.py", "fleet/summary.py"], ["tests/fleet/test_tune.py", "tests/fleet/test_summary.py"]),
 }
 

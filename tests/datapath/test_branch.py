@@ -81,8 +81,8 @@ def test_teardown_is_the_same_in_both_modes_and_undoes_either():
 
 
 def test_teardown_leaves_the_rules_of_other_branch_enis():
-    other = Rule(priority=10, iif="vlan.eth.6", table=106)
-    assert expected(branch_teardown(KEY, POD, BRANCH, BRANCHES), before=[other, *STRICT_RULES]) == {other}
+    others = {Rule(priority=10, iif="vlan.eth.6", table=106), Rule(priority=11, iif="vlan.eth.5", table=105)}
+    assert expected(branch_teardown(KEY, POD, BRANCH, BRANCHES), before=[*others, *STRICT_RULES]) == others
 
 
 @pytest.mark.parametrize("vlan_id", [153, 154, 155])

@@ -4,7 +4,7 @@ import pytest
 from datapath_worlds import BRANCH, BRANCHES, IPV6, KEY, POD, PRIMARY, SECOND, VPC_CIDRS, changed
 
 from vpcipam.datapath.branch import branch_plan, branch_teardown
-from vpcipam.datapath.commands import command, describe
+from vpcipam.datapath.commands import command, describe, errno_names
 from vpcipam.datapath.egress import egress_plan, egress_teardown
 from vpcipam.datapath.eni import eni_plan
 from vpcipam.datapath.host import host_plan
@@ -30,6 +30,19 @@ from vpcipam.datapath.values import (
 MAC = "02:00:00:00:00:01"
 CASES = [
     (Link(name="eth0", mtu=9001, up=True), Mode.REPLACE, "interface eth0 mtu 9001 up", "ip link set eth0 mtu 9001 up"),
+    (Link(name="eth0", mac=MAC), Mode.REPLACE, "interface eth0", f"ip link set eth0 address {MAC}"),
+    (
+        Rule(priority=10, iif="eni0", table=105),
+        Mode.EXCLUSIVE,
+        "rule 10: iif eni0 lookup 105",
+        "ip -4 rule add priority 10 iif eni0 lookup 105",
+    ),
+    (
+        Rule(priority=0, source="fe80:ec2::1", ip_protocol="ipv6-icmp", table=255),
+        Mode.EXCLUSIVE,
+        "rule 0: from fe80:ec2::1/128 ipproto ipv6-icmp lookup local",
+        "ip -6 rule add priority 0 from fe80:ec2::1/128 ipproto ipv6-icmp lookup local",
+    ),
     (Link(name="eth0"), Mode.ABSENT, "interface eth0", "ip link delete eth0 2>/dev/null || true"),
     (
         Veth(name="eni0", peer="eth0", mac=MAC, mtu=1500),
@@ -143,6 +156,14 @@ def test_commands_in_the_pod_name_its_namespace():
     assert command(up, "a b") == "ip -n 'a b' link set eth0 up"
     off = Step(Sysctl(name="net/ipv6/conf/all/disable_ipv6", value="1"), Mode.REPLACE, "for a test", namespace="pod")
     assert command(off, "p") == "ip netns exec p sysctl -qw net/ipv6/conf/all/disable_ipv6=1"
+
+
+def test_a_namespace_is_called_pod_unless_it_is_named():
+    assert command(Step(Link(name="eth0", up=True), Mode.REPLACE, "for a test", namespace="pod")) == "ip -n pod link set eth0 up"
+
+
+def test_errnos_without_a_name_are_numbers():
+    assert errno_names(frozenset({17, 4000})) == ("4000", "EEXIST")
 
 
 def test_waiting_is_a_loop():

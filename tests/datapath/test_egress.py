@@ -1,7 +1,8 @@
 """A pod's way out by the other IP version: docs/datapath.md, "Egress by the other IP version"."""
 
+import attrs
 import pytest
-from datapath_worlds import IPV4, IPV6, KEY, changed, of_mode
+from datapath_worlds import IPV4, IPV6, KEY, changed, of_mode, the_step
 
 from vpcipam.datapath.egress import egress_address, egress_plan, egress_teardown
 from vpcipam.datapath.layout import EGRESS_INDEX, pod_macs
@@ -37,8 +38,10 @@ def test_ipv4_egress_of_an_ipv6_pod():
         Route(destination="169.254.172.1/32", device="v4if0", source="169.254.172.2"),
         Route(destination="169.254.172.0/22", gateway="169.254.172.1", device="v4if0", source="169.254.172.2"),
     }
-    kernels = Route(destination="169.254.172.0/22", device="v4if0", source="169.254.172.2", protocol="kernel")
-    assert kernels not in expected(steps, "pod", before=[kernels])
+    kernels = Route(destination="169.254.172.0/22", device="v4if0", source="169.254.172.2", protocol="kernel", metric=100)
+    others = attrs.evolve(kernels, device="other0", metric=0)
+    assert expected(steps, "pod", before=[kernels, others]) - expected(steps, "pod") == {others}
+    assert the_step(steps, veth(steps)).namespace == "pod"
     chain = "CNI-E4-2d4f84a03a9d888ab318a"
     assert expected(steps) == {
         Sysctl(name="net/ipv4/ip_forward", value="1"),
@@ -65,6 +68,7 @@ def test_ipv6_egress_of_an_ipv4_pod():
     }
     assert MAC == "f2:26:b7:b2:a9:aa"  # the gateway follows from it
     assert of_mode(steps, Mode.WAIT) == [Address(address="fd00::ac:2/118", device="v6if0")]
+    assert {step.namespace for step in steps if step.mode is Mode.WAIT} == {"pod"}
     assert expected(steps) >= {
         Address(address="fe80::f026:b7ff:feb2:a9aa/64", device=name, scope="link"),
         Route(destination="fd00::ac:2/128", device=name),
@@ -95,16 +99,16 @@ def test_teardown_needs_only_the_key_and_the_address():
 
 
 @pytest.mark.parametrize(
-    ("address", "node", "settings"),
+    ("address", "node", "settings", "message"),
     [
-        ("fd00::ac:2", "2001:db8::10", IPV6),
-        ("169.254.172.2", "2001:db8::10", IPV6),
-        ("169.254.176.2", "10.0.1.10", IPV6),
-        ("fd00::ac:2", "10.0.1.10", WITH_IPV6),
+        ("fd00::ac:2", "2001:db8::10", IPV6, "fd00::ac:2 is not an IPv4 address"),
+        ("169.254.172.2", "2001:db8::10", IPV6, "2001:db8::10 is not an IPv4 address"),
+        ("169.254.176.2", "10.0.1.10", IPV6, "169.254.176.2 is not in 169.254.172.0/22"),
+        ("fd00::ac:2", "10.0.1.10", WITH_IPV6, "10.0.1.10 is not an IPv6 address"),
     ],
 )
-def test_addresses_that_do_not_fit_are_refused(address, node, settings):
-    with pytest.raises(InvalidArgument):
+def test_addresses_that_do_not_fit_are_refused(address, node, settings, message):
+    with pytest.raises(InvalidArgument, match=message):
         egress_plan(KEY, address, node, settings)
 
 

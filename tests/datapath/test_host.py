@@ -97,7 +97,8 @@ def test_the_local_table_gives_way_to_strict_branch_enis():
 
 def test_ipv6_branch_enis_hear_their_gateway():
     gateway = Rule(priority=0, source="fe80:ec2::1", ip_protocol="ipv6-icmp", table=255)
-    assert gateway in expected(host_plan(PRIMARY_IPV6, changed(IPV6, ENABLE_POD_ENI="true"), ()))
+    strict = expected(host_plan(PRIMARY_IPV6, changed(IPV6, ENABLE_POD_ENI="true"), ()))
+    assert {gateway, Rule(priority=20, table=255, family=6)} <= strict
     assert gateway not in expected(plan(BRANCHES))
 
 
@@ -219,8 +220,9 @@ def test_an_ipv6_node_translates_and_marks_nothing():
 def test_external_services_are_routed_by_the_main_table():
     steps = plan(changed(AWS_EXTERNAL_SERVICE_CIDRS="198.51.100.0/24, 2001:db8::/32,192.0.2.7/24"))
     wanted = {Rule(priority=1535, destination=cidr, table=254) for cidr in ("198.51.100.0/24", "192.0.2.0/24")}
-    former = Rule(priority=1535, destination="203.0.113.0/24", table=254)
-    assert {each for each in expected(steps, before=[former]) if isinstance(each, Rule) and each.priority == 1535} == wanted
+    former, foreign = (Rule(priority=1535, destination="203.0.113.0/24", table=table) for table in (254, 7))
+    standing = expected(steps, before=[former, foreign])
+    assert {each for each in standing if isinstance(each, Rule) and each.priority == 1535} == {*wanted, foreign}
     assert not any(step.fatal for step in steps if step.value in wanted or step.value == Rule(priority=1535, table=254))
 
 

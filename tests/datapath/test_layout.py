@@ -38,9 +38,9 @@ def test_no_two_enis_share_a_table():
     assert len({eni_table(*place) for place in places}) == len(places)
 
 
-@pytest.mark.parametrize(("device_number", "network_card"), [(-1, 0), (0, -1)])
-def test_negative_places_are_refused(device_number, network_card):
-    with pytest.raises(InvalidArgument):
+@pytest.mark.parametrize(("device_number", "network_card", "what"), [(-1, 0, "a device number"), (0, -1, "a network card's index")])
+def test_negative_places_are_refused(device_number, network_card, what):
+    with pytest.raises(InvalidArgument, match=f"{what} must be 0 or more"):
         eni_table(device_number, network_card)
 
 

@@ -137,6 +137,12 @@ def test_teardown_deletes_the_rules_the_route_and_the_veth():
     assert steps[2].tolerated == {errno.ESRCH}
 
 
+def test_teardown_of_an_ipv6_pod():
+    (rule, route, _) = (step.value for step in pod_teardown(KEY, POD, [PodAddress("2001:db8::5")], IPV6))
+    assert rule == Rule(destination="2001:db8::5", table=254, priority=512)
+    assert route == Route(destination="2001:db8::5/128", table=254, scope=None, metric=None, protocol=None)
+
+
 def test_teardown_on_the_primary_eni_deletes_no_rule_from_the_pod():
     assert of_mode(pod_teardown(KEY, POD, [PodAddress("10.0.1.50")], IPV4), Mode.DELETE_ALL) == []
 

@@ -55,6 +55,7 @@ def test_texts_are_canonical_so_that_equal_things_are_equal():
         (lambda: Link(name="sixteen-letters-"), InvalidArgument),
         (lambda: Link(name=""), InvalidArgument),
         (lambda: Link(name=None), InvalidArgument),
+        (lambda: Link(name="."), InvalidArgument),
         (lambda: Link(name=".."), InvalidArgument),
         (lambda: Link(name="a/b"), InvalidArgument),
         (lambda: Link(name="a b"), InvalidArgument),
@@ -89,6 +90,19 @@ def test_a_modes_tolerated_errnos_are_among_those_of_a_step():
     assert step(HOST_LINK, Mode.ADD, tolerated=frozenset({errno.EPERM})).tolerated == {errno.EEXIST, errno.EPERM}
     assert {errno.ENOENT, errno.ESRCH, errno.ENODEV} <= step(HOST_LINK, Mode.ABSENT).tolerated == step(HOST_LINK, Mode.DELETE_ALL).tolerated
     assert step(HOST_LINK, Mode.DELETE_ONE).tolerated == set()
+
+
+def test_a_step_needs_a_mode_a_reason_and_a_try():
+    for make in (lambda: step(HOST_LINK, "add"), lambda: Step(HOST_LINK, Mode.ADD, None), lambda: step(HOST_LINK, Mode.ADD, fatal=0)):
+        with pytest.raises(TypeError):
+            make()
+    with pytest.raises(InvalidArgument, match="tries must be 1 or more"):
+        step(HOST_LINK, Mode.ADD, tries=0)
+
+
+def test_any_other_name_of_an_interface_is_taken():
+    for name in ("fifteen-letters", "X", "vlan.eth.5", "eth0-1_2", "..."):
+        assert Link(name=name).name == name
 
 
 def test_values_and_steps_are_hashable():
@@ -169,3 +183,8 @@ def test_a_deleted_interface_takes_along_what_is_on_it_but_no_rules():
         Sysctl(name="net/ipv6/conf/eni0/accept_ra", value="0"),
     ]
     assert expected([step(Link(name="eni0"), Mode.ABSENT)], before=[*on_it, rule, other]) == {rule, other}
+
+
+def test_a_refusal_says_what_was_wrong():
+    with pytest.raises(InvalidArgument, match=r"name must be the name of an interface, 1 to 15 characters without / or :, not 'a/b'"):
+        Link(name="a/b")

@@ -64,6 +64,10 @@ def test_the_family_is_that_of_the_program():
     assert {*own(parse_save(text, 6))} == wanted != set()
 
 
+def test_chains_have_the_family_too():
+    assert parse_save("*nat\n:A - [0:0]\nCOMMIT", 6) == {XtablesChain(family=6, table="nat", name="A")}
+
+
 def test_an_order_matters_within_chains_only():
     lines = SAVED.splitlines()
     first, second = (lines.index(next(line for line in lines if line.startswith(f"-A AWS-SNAT-CHAIN-0 {each}"))) for each in "-!")

@@ -25,9 +25,6 @@ FROM_ENI_PRIORITY = 32765
 
 IPV6_SUBNET_GATEWAY = "fe80:ec2::1"
 STRICT_BRANCH_PREFIX = "vlan"
-LINK_TRIES = 5
-"""How often upstream looks for the interface of an ENI, which appears a moment after EC2 has attached it."""
-LINK_WAIT_S = 3
 EGRESS_INDEX = -1
 """The index of a pod's interface for egress by the other IP version, for `pod_macs`."""
 _CARD_TABLES = 10_000

@@ -20,9 +20,9 @@ def connmark_table(veth_prefix: str, mark: int, exempt: Iterable[str]) -> NftTab
 
     Its last rule only sets the bits of the mark. Upstream's overwrites all other bits of a packet's mark.
     """
-    returns = tuple(f"counter ip daddr {cidr.removesuffix('/32')} return" for cidr in exempt if not cidr.endswith("/0"))
-    if any(cidr.endswith("/0") for cidr in exempt):
-        returns = ("counter return",)
+    cidrs = tuple(exempt)
+    everything = any(cidr.endswith("/0") for cidr in cidrs)
+    returns = ("counter return",) if everything else tuple(f"counter ip daddr {cidr.removesuffix('/32')} return" for cidr in cidrs)
     marks = NftChain(name=MARK_CHAIN, rules=(*returns, f"counter ct mark set ct mark | {_hex(mark)}"))
     base = NftChain(
         name=BASE_CHAIN,

@@ -35,7 +35,6 @@ class DatapathOptions:
         strict: their traffic always leaves by their branch ENI.
         egress: pods also have a way out by the other IP version.
         disable_pod_ipv6: pods have IPv6 turned off.
-        bandwidth: the bandwidth plugin is chained.
     """
 
     ipv6: bool
@@ -53,7 +52,6 @@ class DatapathOptions:
     strict: bool
     egress: bool
     disable_pod_ipv6: bool
-    bandwidth: bool
 
     @property
     def family(self) -> Literal[4, 6]:
@@ -93,7 +91,6 @@ def datapath_options(settings: Settings) -> DatapathOptions:
         strict=text("POD_SECURITY_GROUP_ENFORCING_MODE") == "strict",
         egress=flag("ENABLE_V4_EGRESS" if settings.enable_ipv6 else "ENABLE_V6_EGRESS"),
         disable_pod_ipv6=flag("DISABLE_POD_V6"),
-        bandwidth=flag("ENABLE_BANDWIDTH_PLUGIN"),
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import attrs
 
-from vpcipam._arguments import integer_field
+from vpcipam._arguments import boolean_field, integer_field
 from vpcipam.errors import InvalidAddress, InvalidArgument, InvalidCidr
 
 Namespace = Literal["host", "pod"]
@@ -336,12 +336,12 @@ class Step:
     """
 
     value: Value
-    mode: Mode
-    reason: str
+    mode: Mode = attrs.field(validator=attrs.validators.instance_of(Mode))
+    reason: str = attrs.field(validator=attrs.validators.instance_of(str))
     namespace: Namespace = attrs.field(default="host", kw_only=True)
     tolerated: frozenset[int] = attrs.field(default=frozenset(), kw_only=True)
-    fatal: bool = attrs.field(default=True, kw_only=True)
-    tries: int = attrs.field(default=1, kw_only=True)
+    fatal: bool = attrs.field(default=True, kw_only=True, validator=boolean_field())
+    tries: int = attrs.field(default=1, kw_only=True, validator=integer_field(1))
 
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "tolerated", self.tolerated | _TOLERATED.get(self.mode, frozenset()))
