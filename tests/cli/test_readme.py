@@ -13,7 +13,7 @@ SLOW = ("thousand-nodes", "vpcipam sweep", "vpcipam tune")  # the examples of th
 COMMANDS = [
     pytest.param(command, id=command, marks=[pytest.mark.nightly] if any(each in command for each in SLOW) else [])
     for command in dict.fromkeys(re.findall(r"^\| `(vpcipam [^`]+)` \|", README + REFERENCE, re.MULTILINE))
-    if "--ec2" not in command and not command.startswith("vpcipam serve")  # `serve` runs until a signal
+    if "--ec2" not in command and not command.startswith(("vpcipam serve", "vpcipam agent"))  # these run until a signal
 ]
 
 
