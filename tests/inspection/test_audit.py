@@ -558,6 +558,16 @@ def test_under_custom_networking_the_subnet_of_new_enis_is_not_known(account, ru
     assert rules(here.audit(CUSTOM)) == []
 
 
+def test_under_custom_networking_the_next_eni_is_in_the_subnet_of_the_last(account):
+    here = account("m5.large", start=False)
+    pods_subnet = here.subnet("10.0.2.0/24")
+    here.attach(subnet_id=pods_subnet, description="aws-K8S-i", secondary_ip_count=9)
+    here.fill(3, subnet_id=pods_subnet)
+    found = only(here.audit(CUSTOM), "no-room-for-addresses")
+    assert f"{pods_subnet} has 3 free addresses, and a new ENI would take 10" in found.message
+    assert found.suggestion == "free addresses, or let the ENIConfig name a subnet with room, and replace the node"
+
+
 def test_a_node_at_its_limit_needs_no_room(account, rules):
     here = account("t3.small", pods=7)
     here.fill(0)

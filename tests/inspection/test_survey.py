@@ -214,6 +214,14 @@ def test_the_subnet_of_new_enis_is_the_one_that_a_node_chooses(account):
     here.run("t3.small", 3)
     assert here.survey().enis[1].eni.subnet_id == roomy
     assert [subnet.subnet_id for subnet in here.survey({"ENABLE_SUBNET_DISCOVERY": "false"}).new_eni_subnets] == [here.subnet_id]
+    assert [subnet.subnet_id for subnet in here.survey(CUSTOM).new_eni_subnets] == [roomy]
+
+
+def test_enis_in_the_own_subnet_or_in_several_do_not_tell_the_subnet_of_an_eni_config(account):
+    here = account("m5.large", pods=3)
+    assert len(here.survey().enis) == 2
+    assert here.survey(CUSTOM).new_eni_subnets == ()
+    here.attach(subnet_id=here.subnet("10.0.2.0/24"), description="aws-K8S-i")
     assert here.survey(CUSTOM).new_eni_subnets == ()
 
 

@@ -19,6 +19,7 @@ from vpcipam.inspection.subnet_survey import SubnetSurvey, survey_subnets
 from vpcipam.limits import InstanceLimits, MaxPodsBy
 from vpcipam.node.interfaces import (
     DEFAULT_NETWORK_CARD,
+    DESCRIPTION_PREFIX,
     card_index,
     discovered_subnets,
     is_excluded,
@@ -106,7 +107,7 @@ class NodeSurvey:
         enis: the attached ENIs, by network card and device index.
         subnets: the subnets that its ENIs are in or that ipamd may create ENIs in, by id.
         new_eni_subnets: where ipamd creates ENIs, the first choice first; empty if there is none, or if EC2 doesn't show it, as with an
-            ENIConfig.
+            ENIConfig of which the node has no ENI yet.
         lacks_eni_subnet: the tags of the subnets allow no new ENI, so ipamd creates none.
     """
 
@@ -227,8 +228,10 @@ class _Surveyor:
     def _new_eni_subnets(self, tagged: Container[str]) -> tuple[Subnet, ...] | None:
         """The subnets that ipamd creates ENIs in, best first; None if EC2 does not show them. The subnets in `tagged` are excluded."""
         primary = next((eni for eni in self._node.enis if is_primary(eni)), None)
-        if primary is None or self._settings.custom_network_cfg or self._mode is AddressMode.IPV6:
+        if primary is None or self._mode is AddressMode.IPV6:
             return None
+        if self._settings.custom_network_cfg:
+            return self._subnet_of_eni_config(primary)
         own = self._node.subnet(primary.subnet_id)
         if self._settings.enable_subnet_discovery:
             found = discovered_subnets(self._node.subnets, placed(primary, self._node.subnets), self._settings.cluster_name)
@@ -236,6 +239,16 @@ class _Surveyor:
         if own is None:
             return None
         return () if own.subnet_id in tagged else (own,)
+
+    def _subnet_of_eni_config(self, primary: NetworkInterface) -> tuple[Subnet, ...] | None:
+        """The subnet of the ENIConfig, which the other ENIs of the node are in; None if they don't tell.
+
+        An ENI in the node's own subnet can be older than custom networking.
+        """
+        ours = (eni for eni in self._node.enis if eni is not primary and eni.description.startswith(DESCRIPTION_PREFIX))
+        subnet_ids = {eni.subnet_id for eni in ours}
+        subnet = self._node.subnet(subnet_ids.pop()) if len(subnet_ids) == 1 and primary.subnet_id not in subnet_ids else None
+        return None if subnet is None else (subnet,)
 
     # --- one card ------------------------------------------------------------------------------------------------------------
 

@@ -279,6 +279,17 @@ def test_addresses_of_excluded_enis_and_of_the_other_mode_are_no_use():
     assert "1 address is free now, 6 of 7 held" in answer(made, made=changed).message
 
 
+def test_a_node_whose_next_subnet_was_not_read_is_not_said_to_grow():
+    made = Cluster.make("m5.large", variables={"AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG": "true"})
+    made.wait(10)
+    while not made.nodes[0].waiting:
+        made.pod(made.nodes[0])
+    found = answer(made)
+    assert found.rule == "no-address-unexplained"
+    assert "asks for a further ENI in a subnet that was not read" in found.message
+    assert found.suggestion.startswith("see whether that subnet has room")
+
+
 # --- pods with security groups of their own ----------------------------------------------------------------------------------
 
 

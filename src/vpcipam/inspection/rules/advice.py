@@ -5,3 +5,8 @@ UNCORDON = "uncordon the node, or set AWS_MANAGE_ENIS_NON_SCHEDULABLE to true"
 ALLOW_CALLS = "attach AmazonEKS_CNI_Policy (for IPv6, one of your own) to the role of aws-node"
 RESERVE_PREFIXES = "reserve a range of whole /28s for prefixes: aws ec2 create-subnet-cidr-reservation --reservation-type prefix"
 FREE_DISK = "free space in /var/run/aws-node on the node"
+OTHER_SUBNET = {
+    False: "tag another subnet of the zone kubernetes.io/role/cni=1",
+    True: "let the ENIConfig name a subnet with room, and replace the node",
+}
+"""How a node gets addresses of another subnet, without custom networking and with it."""

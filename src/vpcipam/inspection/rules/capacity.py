@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from vpcipam._units import counted
 from vpcipam.address import AddressMode
 from vpcipam.inspection.finding import Finding, Severity
+from vpcipam.inspection.rules.advice import OTHER_SUBNET
 from vpcipam.inspection.rules.rule import INSPECTING, IPAMD, SETTINGS, SUBNETS, WHOLE_SUBNETS, RuleEntry
 from vpcipam.inspection.rules.surveyed import SurveyRule
 from vpcipam.inspection.subnet_survey import SubnetSurvey
@@ -74,7 +75,8 @@ def check_room(survey: NodeSurvey) -> Iterator[Finding]:
             rule = "no-room-for-prefix" if survey.mode is AddressMode.PREFIX else "no-room-for-addresses"
             reasons = dict.fromkeys(refusal for refusal in refusals if refusal)
             message = f"can't grow once its addresses are taken: {'; '.join(reasons)}"
-            suggestion = f"free addresses, or tag a subnet with room {SUBNET_ROLE_TAG}=1 (subnet discovery)"
+            tag = f"tag a subnet with room {SUBNET_ROLE_TAG}=1 (subnet discovery)"
+            suggestion = f"free addresses, or {OTHER_SUBNET[True] if survey.settings.custom_network_cfg else tag}"
             yield Finding(rule, _FINDING, f"card {card.network_card}", message, suggestion)
 
 

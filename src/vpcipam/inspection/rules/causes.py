@@ -10,7 +10,7 @@ from vpcipam.ec2.errors import ErrorCode
 from vpcipam.inspection.cluster import NodeCase
 from vpcipam.inspection.evidence import EventObject, Fact, Source
 from vpcipam.inspection.pool_counts import PoolCounts, pool_counts
-from vpcipam.inspection.rules.advice import ALLOW_CALLS, RAISE_WARM_TARGET, RESERVE_PREFIXES, UNCORDON
+from vpcipam.inspection.rules.advice import ALLOW_CALLS, OTHER_SUBNET, RAISE_WARM_TARGET, RESERVE_PREFIXES, UNCORDON
 from vpcipam.inspection.rules.capacity import refusals_of
 from vpcipam.inspection.rules.ec2_errors import API_ERRORS
 from vpcipam.inspection.rules.rule import EC2_ENIS, INSTANCE, IPAMD_ENIS, SETTINGS, SURVEY
@@ -125,15 +125,22 @@ def _empty(node: NodeCase, pool: PoolCounts, settings: Settings | None, surveyed
         return _at_limit(node, pool, surveyed)
     if all(refusals):
         return _refused(node, pool, surveyed, dict.fromkeys(filter(None, refusals)))
-    return _refused_by_ec2(node, pool) or (
-        _cooling(node, pool)
-        if pool.cooling
-        else Cause(
-            "passing",
-            f"the node has {_figures(pool)}, and EC2 has room for more, so it is growing or about to",
-            "wait: the kubelet tries again; if it fails still, look at ipamd's log and metrics for errors of EC2",
+    refused = _refused_by_ec2(node, pool)
+    if refused is not None or pool.cooling:
+        return refused or _cooling(node, pool)
+    growths = [card.growth for card in surveyed.cards if card.growth is not None]
+    if not surveyed.new_eni_subnets and all(each.new_eni_slots and not each.requests for each in growths):
+        return Cause(
+            "unexplained",
+            f"the node has {_figures(pool)}, and asks for a further ENI in a subnet that was not read: that of its ENIConfig, for example",
+            "see whether that subnet has room: kubectl get eniconfigs -o json; aws ec2 describe-subnets",
             _files(node),
         )
+    return Cause(
+        "passing",
+        f"the node has {_figures(pool)}, and EC2 has room for more, so it is growing or about to",
+        "wait: the kubelet tries again; if it fails still, look at ipamd's log and metrics for errors of EC2",
+        _files(node),
     )
 
 
@@ -161,7 +168,7 @@ def _at_limit(node: NodeCase, pool: PoolCounts, surveyed: NodeSurvey) -> Cause:
 
 def _refused(node: NodeCase, pool: PoolCounts, surveyed: NodeSurvey, reasons: Iterable[str]) -> Cause:
     prefix = surveyed.mode is AddressMode.PREFIX
-    suggestion = "free addresses, or tag another subnet of the zone kubernetes.io/role/cni=1"
+    suggestion = f"free addresses, or {OTHER_SUBNET[surveyed.settings.custom_network_cfg]}"
     if prefix:
         suggestion += f", or {RESERVE_PREFIXES}"
     message = f"the node has {_figures(pool)}, and can't grow: {'; '.join(reasons)}"
