@@ -21,6 +21,8 @@ from vpcipam.datapath.values import (
     Sysctl,
     Veth,
     Vlan,
+    XfrmPolicy,
+    XfrmState,
     XtablesChain,
     XtablesRule,
     expected,
@@ -56,7 +58,7 @@ def apply(host, pod):
 def read(host):
     from vpcipam.datapath.read import read  # noqa: PLC0415 - it needs pyroute2
 
-    return lambda namespace=host, **options: read(namespace.path, **options)
+    return lambda namespace=host, **options: read(namespace.path, encryption=True, **options)
 
 
 def step(value, mode=Mode.EXCLUSIVE, **options):
@@ -95,6 +97,12 @@ VALUES = {
     "rule of iptables": JUMP,
     "rule of ip6tables": attrs.evolve(JUMP, family=6, table="filter", chain="FORWARD"),
     "table of nftables": TABLE,
+    "policy of IPsec": XfrmPolicy(
+        source="0.0.0.0/0", destination="10.0.1.80/32", direction="out", tunnel_source="10.0.1.10", tunnel_destination="10.0.1.20"
+    ),
+    "IPv6 policy of IPsec": XfrmPolicy(
+        source="2001:db8:b::/80", destination="::/0", direction="fwd", tunnel_source="10.0.1.20", tunnel_destination="10.0.1.10"
+    ),
 }
 EACH = pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
 
@@ -121,7 +129,7 @@ FAILING = step(Link(name="missing", up=True), Mode.REPLACE)
 def test_a_failure_undoes_what_was_created(apply, host):
     state = host.state()
     with pytest.raises(
-        DatapathError, match=r"^step 23 of 23, replace link name=missing up=True .*ENODEV.*is the ENI attached\?$"
+        DatapathError, match=r"^step 25 of 25, replace link name=missing up=True .*ENODEV.*is the ENI attached\?$"
     ) as caught:
         apply(*map(step, VALUES.values()), FAILING)
     assert (caught.value.errno, host.state(), getattr(caught.value, "__notes__", [])) == (errno.ENODEV, state, [])
@@ -150,6 +158,10 @@ CHANGES = {
     "neighbour": (VALUES["neighbour"], attrs.evolve(VALUES["neighbour"], mac="02:00:00:00:00:08")),
     "chain": (CHAIN, attrs.evolve(CHAIN, rules=())),
     "table": (TABLE, attrs.evolve(TABLE, chains=TABLE.chains[1:])),
+    "policy": (
+        VALUES["policy of IPsec"],
+        attrs.evolve(VALUES["policy of IPsec"], tunnel_source="10.0.1.11"),
+    ),
     "sysctl": (Sysctl(name="net/ipv4/conf/blue/rp_filter", value="2"), Sysctl(name="net/ipv4/conf/blue/rp_filter", value="1")),
 }
 
@@ -297,13 +309,33 @@ def test_what_can_not_be_undone_is_noted(apply, host):
     assert note.startswith("not undone, add route destination=10.0.1.0/24")
 
 
+STATE = XfrmState(source="10.0.1.10", destination="10.0.1.20", spi=0x100010A, encryption_key=b"\x11" * 32, authentication_key=b"\x22" * 32)
+
+
+def test_encryption_needs_its_module_and_no_error_shows_a_key(apply, read):
+    try:
+        apply(step(STATE))
+    except DatapathError as error:
+        assert error.errno == errno.EOPNOTSUPP  # noqa: PT017 - some kernels have it
+        assert str(error).startswith("step 1 of 1, exclusive xfrmstate source=10.0.1.10 destination=10.0.1.20 spi=16777482 in the host's")  # noqa: PT017 - likewise
+        assert "1111" not in str(error)  # noqa: PT017 - likewise
+        assert "or esp4 for encryption" in str(error)  # noqa: PT017 - likewise
+    else:
+        assert STATE in read()
+        changed = attrs.evolve(STATE, encryption_key=b"\x33" * 32)
+        apply(step(changed, Mode.REPLACE))
+        assert {STATE, changed} & read() == {changed}
+        apply(step(changed, Mode.ABSENT))
+        assert not any(isinstance(each, XfrmState) for each in read())
+
+
 def test_a_vlan_needs_its_module(apply, read):
     vlan = Vlan(name="vlan.eth.5", parent="blue", vlan_id=5, mac="02:00:00:00:00:05", mtu=1500)
     try:
         apply(step(vlan))
     except DatapathError as error:
         assert error.errno == errno.EOPNOTSUPP  # noqa: PT017 - some kernels have it
-        assert str(error).endswith("the kernel lacks it: load the module, such as 8021q for VLANs")  # noqa: PT017 - likewise
+        assert str(error).endswith("the kernel lacks it: load the module, such as 8021q for VLANs or esp4 for encryption")  # noqa: PT017 - likewise
     else:
         assert "vlan.eth.5" in {each.name for each in read() if isinstance(each, Link)}
 
@@ -313,6 +345,16 @@ def test_a_rule_that_iptables_refuses_is_named(apply, host):
     with pytest.raises(DatapathError, match=r"iptables: .*unknown option.*--nonsense") as caught:
         apply(step(CHAIN), step(XtablesRule(table="nat", chain="POSTROUTING", rule="--nonsense")))
     assert (caught.value.errno, host.state()) == (errno.EINVAL, state)
+
+
+def test_all_copies_of_a_rule_of_iptables_are_deleted(apply, host):
+    state = host.state()
+    for _ in range(3):
+        host.run("iptables", "-w", "-t", "nat", "-A", "POSTROUTING", *JUMP.rule.split())
+    apply(step(JUMP, Mode.DELETE_ONE))
+    assert host.run("iptables", "-w", "-t", "nat", "-S", "POSTROUTING").count("eni+") == 2
+    apply(step(JUMP, Mode.ABSENT))
+    assert host.state() == state
 
 
 def test_a_jump_to_a_chain_that_is_not_there_is_not_there_either(apply):
@@ -354,7 +396,7 @@ def test_a_program_that_refuses_is_named(apply, read, monkeypatch, tmp_path):
 
 def test_a_program_that_is_missing_is_named(apply, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(DatapathError, match=r"iptables-save is not installed: install iptables and nftables$"):
+    with pytest.raises(DatapathError, match=r"iptables-save is not installed: install iproute2, iptables and nftables$"):
         apply(step(CHAIN))
 
 

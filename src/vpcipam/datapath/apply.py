@@ -14,7 +14,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 import attrs
 
@@ -26,14 +26,15 @@ from vpcipam.datapath.values import (
     Link,
     Mode,
     Namespace,
-    NftTable,
+    Neighbour,
     Readable,
+    Route,
+    Rule,
     Step,
     Sysctl,
     Value,
     Veth,
     Vlan,
-    XtablesChain,
     XtablesRule,
     identity,
     matches,
@@ -42,7 +43,7 @@ from vpcipam.errors import DatapathError
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S, _JITTER = 0.5, 5.0, 0.15
 _DAD_LOOKS, _DAD_LOOK_S = 200, 0.05
-_CHANGED_IN_PLACE = (Link, Sysctl, XtablesChain, XtablesRule, NftTable)
+_CHANGED_IN_PLACE = (Link, Sysctl, *get_args(programs.Filtered))
 """What is read before it is changed, because to create it never fails or changes what is there."""
 _SYSCTLS = Path("/proc/sys")
 _HINTS = {
@@ -50,7 +51,7 @@ _HINTS = {
     errno.EACCES: "run as root, or with CAP_NET_ADMIN and CAP_SYS_ADMIN",
     errno.EEXIST: "something else has made it: delete that first",
     errno.ENODEV: "the interface is not there: is the ENI attached?",
-    errno.EOPNOTSUPP: "the kernel lacks it: load the module, such as 8021q for VLANs",
+    errno.EOPNOTSUPP: "the kernel lacks it: load the module, such as 8021q for VLANs or esp4 for encryption",
     errno.ETIMEDOUT: "IPv6 did not settle: is the interface up?",
     errno.EADDRINUSE: "another host has the address",
 }
@@ -188,7 +189,12 @@ class _Kernel:
         chosen = found if step.mode is Mode.DELETE_ALL else found[:1]
         for each in chosen:
             self._remove(step.namespace, each)
-        return [_undoing(each, Mode.ADD, step.namespace) for each in chosen if not isinstance(each, Link)]
+        undoing = [_undoing(each, Mode.ADD, step.namespace) for each in chosen if not isinstance(each, Link)]
+        if isinstance(value, XtablesRule) and step.mode is not Mode.DELETE_ONE:
+            # iptables can have a rule more than once.
+            with contextlib.suppress(FileNotFoundError):
+                undoing += self._delete(step)
+        return undoing
 
     def _wait(self, namespace: str, address: Address) -> None:
         for _ in range(_DAD_LOOKS):
@@ -204,10 +210,10 @@ class _Kernel:
         match value:
             case Sysctl():
                 (_SYSCTLS / value.name).write_text(value.value)
-            case XtablesChain() | XtablesRule() | NftTable():
-                programs.create(value)
-            case _:
+            case Link() | Veth() | Vlan() | Address() | Route() | Rule() | Neighbour():
                 netlink.create(socket, value, replace=replace, host_fd=self.namespaces.fds["host"])
+            case _:
+                programs.create(value)
 
     def _read(self, namespace: str, value: Readable) -> Sequence[Readable]:
         """Read what can be in the place of a value."""
@@ -215,19 +221,20 @@ class _Kernel:
         match value:
             case Sysctl():
                 return [attrs.evolve(value, value=(_SYSCTLS / value.name).read_text().strip())]
-            case XtablesChain() | XtablesRule() | NftTable():
-                return programs.matching(value)
-            case _:
+            case Link() | Address() | Route() | Rule() | Neighbour():
                 return netlink.read(socket, type(value))
+            case _:
+                return programs.matching(value)
 
     def _remove(self, namespace: str, value: Readable) -> None:
         socket = self._socket(namespace)
-        if isinstance(value, XtablesChain | XtablesRule | NftTable):
-            programs.delete(value)
-        elif isinstance(value, Sysctl):
-            raise DatapathError("a kernel setting can be changed, but not deleted")
-        else:
-            netlink.delete(socket, value)
+        match value:
+            case Sysctl():
+                raise DatapathError("a kernel setting can be changed, but not deleted")
+            case Link() | Address() | Route() | Rule() | Neighbour():
+                netlink.delete(socket, value)
+            case _:
+                programs.delete(value)
 
 
 def _differing(link: Link, before: Readable) -> Link:
@@ -243,7 +250,8 @@ def _undoing(value: Readable, mode: Mode, namespace: Namespace) -> Step:
 def _failure(what: str, step: Step, error: OSError | DatapathError) -> DatapathError:
     number = error.errno
     why = error if isinstance(error, DatapathError) else f"{error.strerror} ({errno.errorcode.get(number or 0, number)})"
-    given = " ".join(f"{name}={value}" for name, value in attrs.asdict(step.value, recurse=False).items() if value not in {None, ()})
+    shown = {field.name: getattr(step.value, field.name) for field in attrs.fields(type(step.value)) if field.repr}  # no keys
+    given = " ".join(f"{name}={value}" for name, value in shown.items() if value not in {None, ()})
     kind = type(step.value).__name__.lower()
     hint = f"; {_HINTS[number]}" if number in _HINTS else ""
     failure = DatapathError(f"{what}, {step.mode.value} {kind} {given} in the {step.namespace}'s namespace: {why}{hint}")

@@ -24,9 +24,12 @@ from vpcipam.datapath.values import (
     Value,
     Veth,
     Vlan,
+    XfrmPolicy,
+    XfrmState,
     XtablesChain,
     XtablesRule,
 )
+from vpcipam.datapath.xfrm import created, deleted, without_keys
 
 _TABLES = {MAIN_TABLE: "main", LOCAL_TABLE: "local"}
 _DEFAULT = {"0.0.0.0/0", "::/0"}
@@ -50,6 +53,11 @@ def describe(value: Value) -> str:
         case NftTable():
             chains = "; ".join(f"{chain.name}: {', '.join(chain.rules)}" for chain in value.chains)
             return f"nft table {value.family} {value.name}: {chains or 'empty'}"
+        case XfrmState():
+            return f"encryption from {value.source} to {value.destination} by SPI {value.spi:#x}"
+        case XfrmPolicy():
+            ends = f"from {value.source} to {value.destination}"
+            return f"encrypted {value.direction}: {ends} by the tunnel from {value.tunnel_source} to {value.tunnel_destination}"
     return _of_netlink(value)
 
 
@@ -91,6 +99,8 @@ def command(step: Step, pod: str = "pod") -> str:
         return _xtables_rule(value, deletes=deletes)
     elif isinstance(value, NftTable):
         text = f"nft delete table {value.family} {value.name}" if deletes else "\n".join(["nft -f - <<'EOF'", *rules_text(value), "EOF"])
+    elif isinstance(value, XfrmState | XfrmPolicy):
+        text = f"ip {deleted(value) if deletes else without_keys(created(value))}"
     else:
         text = f"{ip} {_ip(value, step.mode)}"
     return _tolerant(text, step)

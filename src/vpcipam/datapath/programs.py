@@ -1,4 +1,4 @@
-"""iptables and nftables, by their programs, in the namespace that the thread is in."""
+"""iptables, nftables and IPsec, by their programs, in the namespace that the thread is in."""
 
 import errno
 import json
@@ -7,11 +7,12 @@ import subprocess
 from collections.abc import Iterator
 
 from vpcipam.datapath.nft import parse_nft, rules_text
-from vpcipam.datapath.values import NftTable, XtablesChain, XtablesRule
+from vpcipam.datapath.values import NftTable, XfrmPolicy, XfrmState, XtablesChain, XtablesRule, identity
+from vpcipam.datapath.xfrm import created, deleted, parse_xfrm
 from vpcipam.datapath.xtables import parse_save
 from vpcipam.errors import DatapathError
 
-Filtered = XtablesChain | XtablesRule | NftTable
+Filtered = XtablesChain | XtablesRule | NftTable | XfrmState | XfrmPolicy
 
 _XTABLES = {4: "iptables", 6: "ip6tables"}
 _ABSENT = 1  # what `iptables -C` returns for a rule that is not there
@@ -24,6 +25,8 @@ _ERRNOS = {
     "No chain/target/match by that name": errno.ENOENT,
     "File exists": errno.EEXIST,
     "Chain already exists": errno.EEXIST,
+    "not supported": errno.EOPNOTSUPP,
+    "Requested type not found": errno.EOPNOTSUPP,
     "busy": errno.EBUSY,
     "Too many links": errno.EBUSY,
 }
@@ -39,7 +42,7 @@ def _run(*command: str, text: str = "", accept: tuple[int, ...] = (0,)) -> subpr
     try:
         done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)  # noqa: S603 - programs named here
     except FileNotFoundError:
-        raise DatapathError(f"{command[0]} is not installed: install iptables and nftables") from None
+        raise DatapathError(f"{command[0]} is not installed: install iproute2, iptables and nftables") from None
     if done.returncode not in accept:
         said = " ".join(done.stderr.split()) or f"it returned {done.returncode}"
         raise OSError(next((number for words, number in _ERRNOS.items() if words in said), errno.EINVAL), f"{command[0]}: {said}")
@@ -63,6 +66,8 @@ def matching(value: Filtered) -> list[Filtered]:
         case XtablesChain():
             saved = _saved(value.family, value.table)
             return [each for each in saved if isinstance(each, XtablesChain) and each.name == value.name]
+        case XfrmState() | XfrmPolicy():
+            return [each for each in read_xfrm() if identity(each) == identity(value)]
         case _:
             return [each for each in _tables(value.family) if each.name == value.name]
 
@@ -74,6 +79,10 @@ def create(value: Filtered) -> None:
             _run(*_rule("-I" if value.first else "-A", value))
         case XtablesChain():
             _restore(value, *(f"-A {value.name} {rule}" for rule in value.rules))
+        case XfrmState() | XfrmPolicy():
+            # A state can't be changed. The keys are not for the list of processes, so they are not among the arguments.
+            before = [deleted(each) for each in matching(value) if isinstance(each, XfrmState)]
+            _run("ip", "-batch", "-", text="\n".join((*before, created(value), "")))
         case _:
             _run("nft", "-f", "-", text="\n".join(rules_text(value)))
 
@@ -85,6 +94,8 @@ def delete(value: Filtered) -> None:
             _run(*_rule("-D", value))
         case XtablesChain():
             _restore(value, f"-X {value.name}")
+        case XfrmState() | XfrmPolicy():
+            _run("ip", "-batch", "-", text=f"{deleted(value)}\n")
         case _:
             _run("nft", "delete", "table", value.family, value.name)
 
@@ -109,6 +120,12 @@ def read_xtables() -> Iterator[Filtered]:
         yield from _saved(family)
 
 
+def read_xfrm() -> Iterator[XfrmState | XfrmPolicy]:
+    """Read the states and policies of pod encryption."""
+    for kind in (("state",), ("policy", "list", "nosock")):
+        yield from parse_xfrm(_run("ip", "xfrm", *kind).stdout)
+
+
 # --- nftables -------------------------------------------------------------------------------------------------------------
 
 _FAMILIES = ("ip", "ip6")
@@ -123,7 +140,12 @@ def read_nft() -> Iterator[NftTable]:
 
 def _tables(family: str) -> Iterator[NftTable]:
     """Read each table by itself: those of iptables can be long, and nft can't express all of their rules."""
-    listed = json.loads(_run("nft", "--json", "list", "tables", family).stdout)
+    try:
+        listed = json.loads(_run("nft", "--json", "list", "tables", family).stdout)
+    except OSError as error:
+        if error.errno != errno.EOPNOTSUPP:
+            raise
+        return  # a kernel without nftables has no tables
     for name in (each["table"]["name"] for each in listed["nftables"] if "table" in each):
         if name not in _OF_IPTABLES:
             yield from parse_nft(json.loads(_run("nft", "--json", "list", "table", family, name).stdout))

@@ -18,7 +18,9 @@ from vpcipam.errors import DatapathError
 _SYSCTLS = Path("/proc/sys")
 
 
-def read(namespace: str | None = None, *, sysctls: Iterable[str] = (), filters: bool = True) -> frozenset[Readable]:
+def read(
+    namespace: str | None = None, *, sysctls: Iterable[str] = (), filters: bool = True, encryption: bool = False
+) -> frozenset[Readable]:
     """Read what a namespace has: links, addresses, permanent neighbours, unicast routes, rules, and the filters.
 
     What no value can express is left out: routes with several next hops, rules with other selectors or actions, sets of nftables.
@@ -27,15 +29,16 @@ def read(namespace: str | None = None, *, sysctls: Iterable[str] = (), filters: 
         namespace: its path, such as `/run/netns/blue`; None is that of the calling thread.
         sysctls: the names of the kernel settings to read, as in `Sysctl`. One that the kernel lacks is left out.
         filters: whether to read iptables and nftables too; a pod has none.
+        encryption: whether to read the states and policies of pod encryption too. The states have the keys.
 
     Raises:
         DatapathError: the kernel or a program refuses.
         UnknownNamespace: the path is not that of a namespace.
     """
-    return in_thread(lambda: _read(namespace, sysctls, filters=filters))
+    return in_thread(lambda: _read(namespace, sysctls, filters=filters, encryption=encryption))
 
 
-def _read(namespace: str | None, sysctls: Iterable[str], *, filters: bool) -> frozenset[Readable]:
+def _read(namespace: str | None, sysctls: Iterable[str], *, filters: bool, encryption: bool) -> frozenset[Readable]:
     found: set[Readable] = set()
     try:
         with Namespaces({"host": namespace}), netlink.Socket() as ipr:
@@ -43,6 +46,8 @@ def _read(namespace: str | None, sysctls: Iterable[str], *, filters: bool) -> fr
                 found.update(netlink.read(ipr, kind))
             if filters:
                 found.update(programs.read_xtables(), programs.read_nft())
+            if encryption:
+                found.update(programs.read_xfrm())
             for name in sysctls:
                 if (path := _SYSCTLS / name).exists():
                     found.add(Sysctl(name=name, value=path.read_text(encoding="ascii").strip()))

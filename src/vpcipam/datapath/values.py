@@ -292,7 +292,49 @@ class NftTable:
     chains: tuple[NftChain, ...] = attrs.field(default=(), converter=_by_name)
 
 
-Readable = Link | Address | Route | Rule | Neighbour | Sysctl | XtablesChain | XtablesRule | NftTable
+ENCRYPTION_REQID = 0x7670
+"""By this number the kernel tells the states and policies of pod encryption from those of other programs."""
+
+
+@attrs.frozen(kw_only=True)
+class XfrmState:
+    """How packets from one node to another are encrypted: ESP in tunnel mode, AES-256-CBC with HMAC-SHA-256, without replay protection.
+
+    Attributes:
+        source: the address of the node that encrypts.
+        destination: the address of the node that decrypts.
+        spi: the number in each packet by which the receiver finds the state.
+        encryption_key: 32 bytes. No repr and no message shows it.
+        authentication_key: 32 bytes, likewise.
+    """
+
+    source: str = attrs.field(converter=_address)
+    destination: str = attrs.field(converter=_address)
+    spi: int = attrs.field(validator=integer_field(256, 2**32 - 1))
+    encryption_key: bytes = attrs.field(repr=False)
+    authentication_key: bytes = attrs.field(repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class XfrmPolicy:
+    """Which packets must be encrypted. Others with these addresses are dropped.
+
+    Attributes:
+        source: a CIDR.
+        destination: a CIDR.
+        direction: `out` for packets to encrypt; `in` for decrypted ones to the node itself, `fwd` for those to its pods.
+        tunnel_source: the address of the node that encrypts.
+        tunnel_destination: the address of the node that decrypts.
+    """
+
+    source: str = attrs.field(converter=_cidr)
+    destination: str = attrs.field(converter=_cidr)
+    direction: Literal["out", "in", "fwd"]
+    tunnel_source: str = attrs.field(converter=_address)
+    tunnel_destination: str = attrs.field(converter=_address)
+
+
+Readable = Link | Address | Route | Rule | Neighbour | Sysctl | XtablesChain | XtablesRule | NftTable | XfrmState | XfrmPolicy
 """What a reader of a kernel returns."""
 Value = Readable | Veth | Vlan
 
@@ -364,6 +406,8 @@ _IDENTITY: dict[type, tuple[str, ...]] = {
     Sysctl: ("name",),
     XtablesChain: ("family", "table", "name"),
     NftTable: ("family", "name"),
+    XfrmState: ("destination", "spi"),
+    XfrmPolicy: ("source", "destination", "direction"),
 }
 
 

@@ -245,7 +245,7 @@ MISTAKEN_NAMES: Mapping[str, tuple[str | None, str]] = MappingProxyType(
     {
         "AWS_VPC_K8S_CNI_RANDOMIZESSID": ("AWS_VPC_K8S_CNI_RANDOMIZESNAT", "seen in write-ups, but no release reads it"),
         "AWS_VPC_K8S_PLUGIN_LOGLEVEL": ("AWS_VPC_K8S_PLUGIN_LOG_LEVEL", "seen in write-ups, but no release reads it"),
-        "ENABLE_POD_ENCRYPTION": (None, "seen in write-ups, but the VPC CNI has no such feature"),
+        "ENABLE_POD_ENCRYPTION": (None, "the VPC CNI has no such feature; only vpcipam itself can encrypt"),
     }
 )
 """Wrong names found in write-ups: for each, the right name or None, and what is wrong."""
