@@ -1,5 +1,51 @@
 """Namespaces for the tests of the datapath."""
 
+import os
+
+import pytest
 from namespaces_if_any import bare_namespace, namespaces, vpc
 
 __all__ = ["bare_namespace", "namespaces", "vpc"]
+
+
+@pytest.fixture
+def planned(namespaces):
+    """The module `planned`, which needs pyroute2."""
+    del namespaces
+    import planned  # noqa: PLC0415
+
+    return planned
+
+
+@pytest.fixture
+def sees(namespaces):
+    """Connect one namespace to another and return the address that the server sees; None if there is no connection."""
+    return namespaces.peer_seen
+
+
+@pytest.fixture
+def fails(namespaces):
+    """Check that one namespace does not reach another."""
+
+    def check(*ends, **options):
+        return namespaces.peer_seen(*ends, timeout_s=0.3, **options) is None
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def kernel_has(namespaces):
+    """Skip a test if the kernel lacks something that a command of ip needs."""
+
+    def check(what, command):
+        probe = namespaces.Namespace("probe")
+        try:
+            probe.run("ip", *command.split())
+        except AssertionError:
+            if os.environ.get("VPCIPAM_USER_MODE"):
+                raise
+            pytest.skip(f"this kernel has no {what}: what needs it is NOT tried")
+        finally:
+            probe.close()
+
+    return check

@@ -147,11 +147,14 @@ def _in_thread(function):
 
 
 class Vpc:
-    """A fabric that connects ENIs and a host outside."""
+    """A fabric that connects ENIs and a host outside.
 
-    def __init__(self):
+    Without nftables it is as strict, but counts nothing, and checks no sources of IPv6.
+    """
+
+    def __init__(self, *, nftables=True):
         self._open = contextlib.ExitStack()
-        self.ports = 0
+        self.ports, self._nftables = 0, nftables
         try:
             self.fabric, self.outside = self.namespace("vpc"), self.namespace("outside")
             self._build()
@@ -177,7 +180,8 @@ class Vpc:
     def _build(self):
         self.fabric.sysctl("net/ipv4/ip_forward", 1)
         self.fabric.sysctl("net/ipv6/conf/all/forwarding", 1)
-        self.fabric.run("nft", "-f", "-", text=_FABRIC)
+        if self._nftables:
+            self.fabric.run("nft", "-f", "-", text=_FABRIC)
         self.fabric.netlink(lambda ipr: ipr.addr("add", index=1, address=V4_GATEWAY, prefixlen=32))
         self._wire("out", self.outside, "eth0", "02:cc:00:00:00:00")
         for place, device, last in ((self.fabric, "out", "1"), (self.outside, "eth0", "10")):
@@ -196,16 +200,32 @@ class Vpc:
         self.ports += 1
         eni = Eni(self, f"p{self.ports}", namespace, device, mac=mac, primary=primary, primary_v6=primary_v6)
         self._wire(eni.port, namespace, device, mac)
-        self.fabric.sysctl(f"net/ipv4/conf/{eni.port}/proxy_arp", 1)
-        self.fabric.sysctl(f"net/ipv4/neigh/{eni.port}/proxy_delay", 0)
+        self._answer_for_all(eni.port)
         commands = [f"address add {V6_GATEWAY}/128 dev {eni.port} nodad"]
         for address in filter(None, (primary, primary_v6)):
             commands.append(f"neighbour add {address} lladdr {mac} dev {eni.port} nud permanent")
             commands.append(f"route add {address} dev {eni.port}")
         self.fabric.run("ip", "-batch", "-", text="\n".join(commands))
-        self.fabric.run("nft", "-f", "-", text=_PORT.replace("PORT", eni.port))
+        if self._nftables:
+            self.fabric.run("nft", "-f", "-", text=_PORT.replace("PORT", eni.port))
         eni.own(*cidrs)
         return eni
+
+    def _answer_for_all(self, port):
+        """Answer every ARP request of a port, and drop sources whose way back is another port."""
+        self.fabric.sysctl(f"net/ipv4/conf/{port}/proxy_arp", 1)
+        self.fabric.sysctl(f"net/ipv4/neigh/{port}/proxy_delay", 0)
+        if not self._nftables:
+            self.fabric.sysctl(f"net/ipv4/conf/{port}/rp_filter", 1)
+
+    def attach_branch(self, trunk, vlan_id, mac, address):
+        """Attach a branch ENI to a trunk ENI: the fabric takes and gives its packets under a VLAN id."""
+        port = f"{trunk.port}.{vlan_id}"
+        self.fabric.run("ip", "link", "add", "link", trunk.port, "name", port, "type", "vlan", "id", str(vlan_id))
+        self.fabric.link(port, state="up")
+        self._answer_for_all(port)
+        commands = f"neighbour add {address} lladdr {mac} dev {port} nud permanent\nroute add {address} dev {port}\n"
+        self.fabric.run("ip", "-batch", "-", text=commands)
 
 
 # A packet is foreign if the way back to its source is another port.

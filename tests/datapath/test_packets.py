@@ -16,15 +16,6 @@ NODE_PORT = 30080
 
 
 @pytest.fixture
-def planned(namespaces):
-    """The module `planned`, which needs pyroute2."""
-    del namespaces
-    import planned  # noqa: PLC0415
-
-    return planned
-
-
-@pytest.fixture
 def nodes(planned, vpc):
     """Two nodes that connections are marked on by iptables and by nftables."""
     return planned.PlannedNode(vpc, 1), planned.PlannedNode(vpc, 2, nftables=True)
@@ -34,22 +25,6 @@ def nodes(planned, vpc):
 def node(planned, vpc, request):
     """A node, once with each of the two programs that mark connections."""
     return planned.PlannedNode(vpc, 1, nftables=request.param)
-
-
-@pytest.fixture
-def sees(namespaces):
-    """Connect one namespace to another and return the address that the server sees; None if there is no connection."""
-    return namespaces.peer_seen
-
-
-@pytest.fixture
-def fails(namespaces):
-    """Check that one namespace does not reach another."""
-
-    def check(*ends, **options):
-        return namespaces.peer_seen(*ends, timeout_s=0.3, **options) is None
-
-    return check
 
 
 @contextlib.contextmanager
