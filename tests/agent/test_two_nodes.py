@@ -1,0 +1,59 @@
+"""The example of docs/agent.md, as a reader runs it."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "examples" / "two_nodes.sh"
+pytestmark = [
+    pytest.mark.thorough,
+    pytest.mark.skipif(not (shutil.which("curl") and shutil.which("ping")), reason="curl or ping is not installed"),
+]
+PROGRAMS = {
+    "vpcipam": "-m vpcipam.cli",
+    "vpcipam-cni": "-c 'import sys; from vpcipam.agent.cni import main; sys.exit(main())'",
+}
+
+
+@pytest.fixture
+def two_nodes(namespaces, tmp_path):
+    """Run the script, with the commands of this tree on the path."""
+    del namespaces
+    for name, arguments in PROGRAMS.items():
+        (tmp_path / name).write_text(f'#!/bin/sh\nexec {sys.executable} {arguments} "$@"\n')
+        (tmp_path / name).chmod(0o755)
+    environment = {
+        **os.environ,
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "PYTHONPATH": str(SCRIPT.parents[1] / "src"),
+        "FOLDER": str(tmp_path / "state"),
+        "PREFIX": f"vp{os.getpid()}",
+    }
+
+    def run(*arguments, check=True):
+        out = tmp_path / "out"
+        with out.open("w") as file:  # not a pipe, which the agents would keep open
+            done = subprocess.run([SCRIPT, *arguments], env=environment, stdout=file, stderr=file, check=False, timeout=120)  # noqa: S603 - our own script
+        assert not check or done.returncode == 0, out.read_text()
+        return out.read_text()
+
+    yield run
+    run("down")
+
+
+def test_pods_of_two_nodes_reach_each_other(two_nodes):
+    two_nodes("up")
+    addresses = [json.loads(two_nodes("add", node, pod))["ips"][0]["address"] for node, pod in (("1", "web"), ("2", "db"))]
+    for pod, address in zip(("db", "web"), addresses, strict=True):
+        two_nodes("exec", pod, "ping", "-c1", "-W2", address.removesuffix("/32"))
+    two_nodes("delete", "1", "web")
+    assert "eni" not in two_nodes("exec", "node-1", "ip", "link")
+
+
+def test_a_wrong_command_shows_the_commands(two_nodes):
+    assert "two_nodes.sh podman NODE ARG" in two_nodes("help", check=False)
