@@ -27,7 +27,7 @@ settings.register_profile("mutants", settings.get_profile("quick"), phases=[Phas
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 
-ONCE = {"datapath", "ec2", "inspection", "limits", "planner", "prometheus", "report", "settings"}
+ONCE = {"agent", "datapath", "ec2", "inspection", "limits", "planner", "prometheus", "report", "settings"}
 """The rooms whose code hardly depends on the twin of the pools."""
 
 
