@@ -1,6 +1,9 @@
 """The offline client against moto, call by call, where moto is right: plain secondary IPs, in a subnet that is not full."""
 
+import os
+import runpy
 import warnings
+from pathlib import Path
 from types import SimpleNamespace
 
 import boto3
@@ -13,6 +16,7 @@ from moto import mock_aws
 from vpcipam.ec2.fake import fake_client
 from vpcipam.ec2.model import Ec2Model
 
+REPOSITORY = Path(__file__).parents[3]
 CREDENTIALS = {"aws_access_key_id": "none", "aws_secret_access_key": "none"}
 
 
@@ -149,6 +153,17 @@ def test_a_missing_resource_has_the_error_code_of_moto(both, method, arguments):
             getattr(side.client, method)(**arguments)
         codes.append(caught.value.response["Error"]["Code"])
     assert codes[0] == codes[1]
+
+
+@pytest.mark.thorough
+def test_the_page_about_moto_shows_what_its_program_prints(capsys):
+    figures = runpy.run_path(str(REPOSITORY / "tools" / "figures.py"))
+    (figure,) = figures["figures_of"]((REPOSITORY / "docs" / "moto.md").read_text(encoding="utf-8"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "environ", os.environ.copy())
+        with warnings.catch_warnings():
+            runpy.run_path(str(REPOSITORY / "examples" / "compare_with_moto.py"), run_name="__main__")
+    assert figures["table"](capsys.readouterr().out) == figures["table"](figure["output"])
 
 
 def test_a_prefix_is_never_ignored():

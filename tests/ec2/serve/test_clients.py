@@ -72,6 +72,7 @@ def run(*words, stdin=""):
 VPC, SUBNET, INSTANCE = (f"{kind}-{1:017x}" for kind in ("vpc", "subnet", "i"))
 ENI = [f"eni-{number:017x}" for number in range(9)]
 ATTACHMENT = [f"eni-attach-{number:017x}" for number in range(9)]
+EIP = f"eipalloc-{1:017x}"
 IPV6 = "2600:1f18:0:100::/64"
 
 # A command of `aws ec2`, whether it succeeds, and what its output has.
@@ -105,7 +106,16 @@ delete-subnet-cidr-reservation --subnet-cidr-reservation-id scr-{2:017x} | error
 describe-instance-types --instance-types m5.large --query InstanceTypes[0].NetworkInfo.MaximumNetworkInterfaces | fine | 3
 describe-instance-types --instance-types m5.lagre | error | InvalidInstanceType
 run-instances --image-id ami-1 --instance-type m5.large --subnet-id {SUBNET} --key-name mine | fine | {INSTANCE}
-run-instances --image-id ami-1 --subnet-id {SUBNET} --launch-template LaunchTemplateId=lt-1 | error | vpcipam.NotModelled
+run-instances --image-id ami-1 --subnet-id {SUBNET} --launch-template LaunchTemplateId=lt-1 | error | InvalidLaunchTemplateId.NotFound
+run-instances --image-id ami-1 --subnet-id {SUBNET} --instance-market-options MarketType=spot | error | vpcipam.NotModelled
+create-launch-template --launch-template-name nodes --launch-template-data InstanceType=m5.large,ImageId=ami-7 | fine | lt-{1:017x}
+create-launch-template --launch-template-name nodes --launch-template-data ImageId=ami-7 | error | InvalidLaunchTemplateName.AlreadyExists
+create-launch-template-version --launch-template-name nodes --source-version 1 --launch-template-data ImageId=ami-8 | fine | ami-8
+describe-launch-template-versions --launch-template-name nodes --versions $Latest | fine | "VersionNumber": 2
+modify-launch-template --launch-template-name nodes --default-version 2 | fine | "DefaultVersionNumber": 2
+describe-launch-templates --query LaunchTemplates[0].LatestVersionNumber | fine | 2
+run-instances --dry-run --subnet-id {SUBNET} --launch-template LaunchTemplateName=nodes | error | DryRunOperation
+delete-launch-template --launch-template-name nodes | fine | lt-{1:017x}
 run-instances --image-id ami-1 --instance-type m5.large --subnet-id subnet-0 | error | InvalidSubnetID.NotFound
 describe-instances --instance-ids {INSTANCE} --query Reservations[].Instances[].PrivateIpAddress --output text | fine | 10.0.1.4
 describe-instances --filters Name=instance-type,Values=m5.large --output table | fine | {INSTANCE}
@@ -144,6 +154,14 @@ create-tags --resources eni-0 --tags Key=a,Value=b | error | InvalidNetworkInter
 describe-tags --filters Name=key,Values=a --query length(Tags) | fine | 2
 delete-tags --resources {SUBNET} --tags Key=a | fine |
 describe-tags --query Tags[].ResourceType --output text | fine | network-interface
+allocate-address --domain vpc | fine | 198.18.0.1
+associate-address --allocation-id {EIP} --network-interface-id {ENI[3]} --private-ip-address 10.0.1.61 | fine | eipassoc-{1:017x}
+associate-address --allocation-id {EIP} --instance-id {INSTANCE} | error | InvalidInstanceID
+describe-addresses --query Addresses[0].PrivateIpAddress --output text | fine | 10.0.1.61
+describe-network-interfaces --filters Name=addresses.association.public-ip,Values=198.18.0.1 | fine | {ENI[3]}
+release-address --allocation-id {EIP} | error | InvalidIPAddress.InUse
+disassociate-address --association-id eipassoc-{1:017x} | fine |
+release-address --allocation-id {EIP} | fine |
 detach-network-interface --attachment-id {ATTACHMENT[3]} | fine |
 detach-network-interface --attachment-id {ATTACHMENT[1]} | error | OperationNotPermitted
 delete-network-interface --network-interface-id {ENI[2]} | error | InvalidParameterValue
