@@ -51,7 +51,23 @@ _NODE = {
     "spec": {"providerID": "aws:///us-east-1a/i-1", "unschedulable": True},
     "status": {"capacity": {"pods": "29"}, "conditions": [{"type": "Ready", "status": "True"}], "addresses": []},
 }
+_RULES = [
+    {"priority": 1024, "src": "all", "fwmark": "0x80", "fwmask": "0x80", "table": "main"},
+    {"priority": 1536, "src": "10.0.0.5", "srclen": 32, "dst": "10.0.0.0", "dstlen": 8, "iif": "eth0", "ipproto": "tcp", "table": "2"},
+]
+_ROUTES = [{"dst": "default", "gateway": "10.0.0.1", "dev": "eth0", "prefsrc": "10.0.0.4", "metric": 1, "scope": "link", "flags": []}]
+_INTERFACES = [{"ifindex": 1, "ifname": "eth0", "flags": ["UP"], "mtu": 9001, "addr_info": [{"local": "10.0.0.4", "prefixlen": 24}]}]
+_MATCH = {"match": {"op": "==", "left": {"&": [{"ct": {"key": "mark"}}, 128]}, "right": {"prefix": {"addr": "10.0.0.0", "len": 8}}}}
+_NFT = [
+    {"table": {"family": "ip", "name": "t"}},
+    {"chain": {"family": "ip", "table": "t", "name": "c", "type": "nat", "hook": "prerouting", "prio": -90, "policy": "accept"}},
+    {"rule": {"family": "ip", "table": "t", "chain": "c", "expr": [_MATCH, {"counter": {}}, {"jump": {"target": "c"}}]}},
+]
 _DOCUMENTS: tuple[Any, ...] = (
+    _RULES,
+    _ROUTES,
+    _INTERFACES,
+    {"nftables": _NFT},
     {"0": {"TotalIPs": 17, "AssignedIPs": 1, "ENIs": {"eni-1": _ENI}}},
     {"ENIIPPools": {"eni-1": {"Id": "eni-1", "IPv4Addresses": {"10.0.0.5": {"Assigned": True}}}}},
     {"version": "vpc-cni-ipam/1", "allocations": [_KEY | {"ipv4": "10.0.0.5", "allocationTimestamp": 7, "metadata": {"k8sPodName": "p"}}]},
