@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vpcipam.datapath.commands import command, describe
-from vpcipam.datapath.encryption import EncryptedNode, Keyring, encryption_enabled, encryption_plan, hkdf
+from vpcipam.datapath.encryption import EncryptedNode, Keyring, hkdf
+from vpcipam.datapath.encryption import encryption_plan as plan_by_settings
 from vpcipam.datapath.values import DELETIONS, Mode, Step, XfrmPolicy, XfrmState, expected, identity
 from vpcipam.datapath.xfrm import created, deleted, parse_xfrm
 from vpcipam.errors import InvalidAddress, InvalidArgument, InvalidCidr
@@ -18,9 +19,15 @@ from vpcipam.settings import Settings
 
 OLD, NEW = "11" * 32, "22" * 32
 KEYS = Keyring.parse(f"1 {OLD}")
+ON = changed(ENABLE_POD_ENCRYPTION="true")
 A = EncryptedNode(address="10.0.1.10", cidrs=["10.0.1.10/32", "10.0.1.11/32", "10.0.1.48/28"])
 B = EncryptedNode(address="10.0.1.20", cidrs=["10.0.1.20/32", "10.0.1.80/32", "2001:db8:b::/80"])
 C = EncryptedNode(address="10.0.1.30", cidrs=["10.0.1.30/32"])
+
+
+def encryption_plan(node, peers, keys, **standing):
+    """The plan with encryption turned on."""
+    return plan_by_settings(node, peers, keys, ON, **standing)
 
 
 def states(steps):
@@ -177,13 +184,15 @@ def test_nothing_shows_a_key():
 # --- the option -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("text", "enabled"), [("true", True), ("1", True), ("false", False), ("yes", False)])
-def test_the_variable_turns_it_on_as_go_reads_it(text, enabled):
-    assert encryption_enabled(changed(ENABLE_POD_ENCRYPTION=text)) is enabled
+@pytest.mark.parametrize(("text", "enabled"), [("true", True), ("1", True), ("T", True), ("false", False), ("yes", False), ("", False)])
+def test_the_variable_turns_it_on_and_off_as_go_reads_it(text, enabled):
+    standing = expected(encryption_plan(A, [B], KEYS))
+    steps = plan_by_settings(A, [B], KEYS, changed(ENABLE_POD_ENCRYPTION=text), standing=standing)
+    assert expected(steps, before=standing) == (standing if enabled else frozenset())
 
 
 def test_it_is_off_by_default_and_settings_say_that_aws_has_none():
-    assert not encryption_enabled(IPV4)
+    assert plan_by_settings(A, [B], KEYS, IPV4) == ()
     (found,) = Settings.from_env({"ENABLE_POD_ENCRYPTION": "true"}).diagnostics
     assert (found.level, found.message) == ("warning", "the VPC CNI has no such feature; only vpcipam itself can encrypt")
 

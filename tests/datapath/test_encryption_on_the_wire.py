@@ -5,7 +5,7 @@ import itertools
 import socket
 
 import pytest
-from datapath_worlds import IPV6
+from datapath_worlds import IPV6, changed
 
 from vpcipam.datapath.encryption import EncryptedNode, Keyring, encryption_plan
 from vpcipam.datapath.values import XfrmPolicy, expected
@@ -13,6 +13,7 @@ from vpcipam.datapath.values import XfrmPolicy, expected
 SECRET = b"nobody between the nodes may read this"
 OLD, NEW = "11" * 32, "22" * 32
 KEYS = Keyring.parse(f"1 {OLD}")
+ON = changed(ENABLE_POD_ENCRYPTION="true")
 ESP = 50
 NEEDS_ESP = pytest.mark.usefixtures("esp")
 IPV4_FRAME, IPV6_FRAME = b"\x08\x00", b"\x86\xdd"
@@ -41,7 +42,7 @@ def encrypted(node):
 
 def encrypt(planned, node, peers, keys=KEYS, kinds=object):
     standing = planned.read(node.namespace.path, filters=False, encryption=True)
-    plan = encryption_plan(encrypted(node), map(encrypted, peers), keys, standing=standing)
+    plan = encryption_plan(encrypted(node), map(encrypted, peers), keys, ON, standing=standing)
     node.apply([step for step in plan if isinstance(step.value, kinds)])
     return plan
 
@@ -219,10 +220,8 @@ def test_ipv6_pods_use_the_same_tunnels(planned, vpc, namespaces):
         cidrs = [node.enis[0].primary_v6, f"2001:db8:{name}::/80"]
         ends.append((pod, EncryptedNode(address=node.enis[0].primary, cidrs=cidrs)))
     (first, _), (second, _) = ends
-    for node in nodes:
-        own = EncryptedNode(address=node.enis[0].primary, cidrs=[])
-        (facts,) = (facts for _, facts in ends if facts.address == own.address)
-        node.apply(encryption_plan(facts, [facts for _, facts in ends], KEYS))
+    for node, (_, facts) in zip(nodes, ends, strict=True):
+        node.apply(encryption_plan(facts, [facts for _, facts in ends], KEYS, ON))
     with watched(namespaces, *nodes) as frames:
         assert talk(first.namespace, second.namespace, second.address) == first.address
         assert talk(nodes[0].namespace, second.namespace, second.address) == "2001:db8:1::10"

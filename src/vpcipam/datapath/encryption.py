@@ -22,7 +22,7 @@ from vpcipam.datapath.values import Mode, Readable, Step, XfrmPolicy, XfrmState,
 from vpcipam.errors import InvalidAddress, InvalidArgument
 from vpcipam.settings import Settings
 
-OPTION = "ENABLE_POD_ENCRYPTION"
+_OPTION = "ENABLE_POD_ENCRYPTION"
 _KEY_BYTES = 32
 _LEAST_SECRET_BYTES = 32
 _LAST_GENERATION = 255
@@ -30,11 +30,6 @@ _LINE = re.compile(r"(\d{1,3})\s+((?:[0-9a-fA-F]{2})+)")
 _TRUE = {"1", "t", "T", "TRUE", "true", "True"}  # as in Go
 _RECEIVING: tuple[Literal["in", "fwd"], ...] = ("in", "fwd")
 _EVERYTHING = {4: "0.0.0.0/0", 6: "::/0"}
-
-
-def encryption_enabled(settings: Settings) -> bool:
-    """Tell whether the settings ask for pod encryption. aws-node ignores the variable."""
-    return settings.variables.get(OPTION) in _TRUE
 
 
 @attrs.frozen
@@ -99,9 +94,9 @@ class EncryptedNode:
 
 
 def encryption_plan(
-    node: EncryptedNode, peers: Iterable[EncryptedNode], keys: Keyring, *, standing: Iterable[Readable] = ()
+    node: EncryptedNode, peers: Iterable[EncryptedNode], keys: Keyring, settings: Settings, *, standing: Iterable[Readable] = ()
 ) -> tuple[Step, ...]:
-    """Return the steps that encrypt between a node and its peers, or bring that up to date after a change of nodes or keys.
+    """Return the steps that encrypt between a node and its peers, or bring that up to date after a change of nodes, keys or settings.
 
     The security groups of the nodes must let IP protocol 50 pass. A packet grows by 62 to 77 bytes, so POD_MTU must leave room. What a node
     forwards for others under their own addresses, such as a client outside, is not accepted by a peer.
@@ -110,12 +105,14 @@ def encryption_plan(
         node: this node.
         peers: the other nodes that encrypt; the node itself may be among them.
         keys: the secrets.
-        standing: what the host's namespace has; what is no longer wanted of it is deleted. Without peers, that is everything.
+        settings: nothing is encrypted unless the variable ENABLE_POD_ENCRYPTION is true in Go's spelling. aws-node ignores it.
+        standing: what the host's namespace has; what is no longer wanted of it is deleted.
 
     Raises:
         InvalidArgument: two nodes share an address, or the low 24 bits of it, so that a receiver could not tell their packets apart.
     """
-    others = [peer for peer in peers if peer.address != node.address]
+    enabled = settings.variables.get(_OPTION) in _TRUE
+    others = [peer for peer in peers if enabled and peer.address != node.address]
     _check_spis((node, *others))
     states = {state for peer in others for state in _states(node.address, peer.address, keys)}
     policies = {policy for peer in others for policy in _policies(node, peer)}

@@ -140,12 +140,7 @@ def read_nft() -> Iterator[NftTable]:
 
 def _tables(family: str) -> Iterator[NftTable]:
     """Read each table by itself: those of iptables can be long, and nft can't express all of their rules."""
-    try:
-        listed = json.loads(_run("nft", "--json", "list", "tables", family).stdout)
-    except OSError as error:
-        if error.errno != errno.EOPNOTSUPP:
-            raise
-        return  # a kernel without nftables has no tables
+    listed = json.loads(_run("nft", "--json", "list", "tables", family).stdout)
     for name in (each["table"]["name"] for each in listed["nftables"] if "table" in each):
         if name not in _OF_IPTABLES:
             yield from parse_nft(json.loads(_run("nft", "--json", "list", "table", family, name).stdout))
