@@ -200,6 +200,15 @@ def test_what_is_no_request_does_no_harm(account, monkeypatch):
         assert call(account, "STATUS") == (None, 0)
 
 
+def test_a_fault_of_the_agent_is_an_answer(account, monkeypatch):
+    with running_agent(account) as runner:
+        monkeypatch.setattr(runner._agent, "answer", lambda *_: 1 / 0)
+        document, code = call(account, "STATUS")
+        assert (document["code"], code) == (cni.INTERNAL_ERROR, 1)
+        assert "ZeroDivisionError" in document["msg"]
+    assert account.lines[-1].startswith("internal error: ZeroDivisionError")
+
+
 def test_a_plugin_that_says_nothing_is_left(account, monkeypatch):
     monkeypatch.setattr(running, "READ_TIMEOUT_S", 0.01)
     with running_agent(account), socket.socket(socket.AF_UNIX) as silent:

@@ -23,6 +23,8 @@ MODULES = {
     "ec2_calls": "ec2",
     "ec2_answers": "ec2",
     "http": "serving",
+    "cni": "cni",
+    "agent": "cni",
     "address_pools": "pools",
     "bitmap_pools": "pools",
 }

@@ -108,6 +108,9 @@ class Runner:
             return self._agent.answer(wire.decode(line), netns, self._clock())
         except wire.MessageError as error:
             return {"error": {"code": cni.DECODE_ERROR, "msg": str(error), "details": ""}}
+        except Exception as error:  # noqa: BLE001 - one request that fails must not end the others
+            self._log(f"internal error: {type(error).__name__}: {error}")
+            return {"error": {"code": cni.INTERNAL_ERROR, "msg": f"the agent failed: {type(error).__name__}: {error}", "details": ""}}
 
     def _page(self, path: str) -> tuple[str, str] | None:
         """Return the content type and the text of a page."""
