@@ -30,6 +30,9 @@ class Hypervisor:
         (primary,) = (eni for eni in self.enis.values() if eni.namespace is namespace and eni.device == "eth0")
         namespace.link("eth0", state="up")
         commands = [f"address add {primary.primary}/24 dev eth0", f"route add default via {lab.V4_GATEWAY} dev eth0"]
+        if primary.primary_v6:
+            commands += [f"address add {primary.primary_v6}/128 dev eth0 nodad", f"route add {lab.V6_GATEWAY} dev eth0"]
+            commands += [f"route add default via {lab.V6_GATEWAY} dev eth0"]
         namespace.run("ip", "-batch", "-", text="\n".join(commands))
         return namespace
 
@@ -45,9 +48,11 @@ class Hypervisor:
                 continue
             if eni_id not in self.enis:
                 device = f"eth{eni.attachment.device_index}"
-                self.enis[eni_id] = self.vpc.attach(namespace, device, eni.mac_address, eni.private_ip)
+                self.enis[eni_id] = self.vpc.attach(
+                    namespace, device, eni.mac_address, eni.private_ip, primary_v6=next(iter(eni.ipv6_addresses), None)
+                )
                 self._owned[eni_id] = set()
-            cidrs = {str(ipaddress.ip_network(each)) for each in (*eni.secondary_ips, *eni.ipv4_prefixes)}
+            cidrs = {str(ipaddress.ip_network(each)) for each in (*eni.secondary_ips, *eni.ipv4_prefixes, *eni.ipv6_prefixes)}
             self.enis[eni_id].own(*cidrs - self._owned[eni_id])
             self.enis[eni_id].disown(*self._owned[eni_id] - cidrs)
             self._owned[eni_id] = cidrs

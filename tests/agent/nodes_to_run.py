@@ -17,7 +17,7 @@ QUIET = {"DISABLE_NETWORK_RESOURCE_PROVISIONING": "true"}
 class Account:
     """One instance, and the folders of its agent and its kernel, which outlive each agent."""
 
-    def __init__(self, folder, instance_type="t3.small", *, addresses=0, settings=None, ec2=None, subnet_id=None):
+    def __init__(self, folder, instance_type="t3.small", *, addresses=0, settings=None, ec2=None, subnet_id=None, ipv6=False):
         self.folder = folder
         self.settings = Settings.from_env({"ENABLE_IPv4": "true", "WARM_ENI_TARGET": "0", "WARM_IP_TARGET": "3"} | (settings or {}))
         self.ec2 = ec2 or Ec2Model()
@@ -26,6 +26,8 @@ class Account:
             vpc = self.ec2.create_vpc(*self.vpc_cidrs, ipv6_cidr="2001:db8::/56")
             subnet_id = self.ec2.create_subnet(vpc.vpc_id, "10.0.1.0/24", ipv6_cidr="2001:db8::/64").subnet_id
         self.instance = self.ec2.launch_instance(instance_type, subnet_id=subnet_id, now_ns=0)
+        if ipv6:
+            self.ec2.assign_ipv6_addresses(self.instance.network_interfaces[0].eni_id, ipv6_address_count=1, now_ns=0)
         if addresses:
             primary = self.instance.network_interfaces[0].eni_id
             self.ec2.assign_private_ip_addresses(primary, secondary_ip_count=addresses, now_ns=0)

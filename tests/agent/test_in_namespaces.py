@@ -252,6 +252,25 @@ def test_an_eni_that_is_freed_leaves_no_rule(world):
     assert not any(isinstance(each, Route) and each.table == 2 for each in found)
 
 
+IPV6 = {"ENABLE_IPv4": "false", "ENABLE_IPv6": "true", "ENABLE_PREFIX_DELEGATION": "true"}
+
+
+def test_ipv6_pods_reach_each_other(world, namespaces):
+    ends = []
+    for name in ("one", "two"):
+        node = world.node(name, instance_type="m5.large", settings=IPV6, ipv6=True)
+        ends.append(node.start().add(f"pod-on-{name}"))
+    (client, source), (server, address) = ends
+    assert ":" in address
+    assert namespaces.peer_seen(client, server, address) == source
+    assert node.plugin.check("pod-on-two", netns=server.path) == {"addresses": [address]}
+    before = node.state()
+    node.start()
+    assert node.state() == before
+    node.delete("pod-on-two")
+    assert node.pod_links == []
+
+
 def test_an_agent_in_the_wrong_namespace_does_not_start(world):
     node = world.node("one")
     node.namespace = world.vpc.namespace("elsewhere")
