@@ -8,6 +8,8 @@ from vpcipam.ec2.fake import Clock, fake_client
 from vpcipam.ec2.model import Ec2Model
 from vpcipam.errors import NotModelled
 
+COMBINATION = "InvalidParameterCombination"
+
 
 @pytest.fixture
 def clock():
@@ -171,6 +173,27 @@ def test_the_default_subnet_is_that_of_the_zone(client, model):
     model.delete_subnet(model.subnets[2].subnet_id)
     assert code(launch, client=client, Placement={"AvailabilityZone": "us-east-1c"}) == "MissingInput"
     assert code(launch, client=fake_client("ec2", Ec2Model())) == "VPCIdNotSpecified"
+
+
+@pytest.mark.parametrize(
+    ("interface", "found"),
+    [
+        ({"PrivateIpAddresses": [{"Primary": True}]}, "MissingParameter"),
+        ({"PrivateIpAddresses": [{"Primary": False}]}, "MissingParameter"),
+        ({"Ipv6Addresses": [{"IsPrimaryIpv6": True}]}, "MissingParameter"),
+        ({"PrivateIpAddress": "172.31.0.9", "PrivateIpAddresses": [{"Primary": True, "PrivateIpAddress": "172.31.0.8"}]}, COMBINATION),
+        ({"PrivateIpAddress": ""}, "InvalidParameterValue"),
+    ],
+)
+def test_an_interface_names_whole_addresses_and_one_primary_one(client, model, interface, found):
+    assert code(launch, client=client, NetworkInterfaces=[{"DeviceIndex": 0, **interface}]) == found
+    assert model.instances == ()
+
+
+@pytest.mark.parametrize("parameters", [{"Ipv6Addresses": [{"IsPrimaryIpv6": False}]}, {"PrivateIpAddress": ""}])
+def test_an_instance_names_whole_addresses(client, model, parameters):
+    assert code(launch, client=client, **parameters) in {"MissingParameter", "InvalidParameterValue"}
+    assert model.instances == ()
 
 
 def test_a_zone_and_a_subnet_of_another_one_contradict_each_other(client, model):

@@ -10,7 +10,7 @@ from vpcipam.ec2.offline.wire import Members
 
 
 def _create(request: Request) -> Members:
-    primary, secondary = _private_ips(request)
+    primary, secondary = request.private_ips()
     eni = request.model.create_network_interface(
         subnet_id=request.get("SubnetId"),
         private_ip=primary,
@@ -34,16 +34,6 @@ def _create(request: Request) -> Members:
 
 def _show_created(request: Request, eni: NetworkInterface) -> Members:
     return {"NetworkInterface": network_interface_view(eni, request.region), "ClientToken": request.get("ClientToken")}
-
-
-def _private_ips(request: Request) -> tuple[str | None, tuple[str, ...]]:
-    """Return the named primary IP, or None, and the named secondary ones. EC2 has two parameters for the primary IP."""
-    items = request.get("PrivateIpAddresses", ())
-    primaries = [item.get("PrivateIpAddress", "") for item in items if item.get("Primary", False)]
-    primaries += [request.get("PrivateIpAddress")] if "PrivateIpAddress" in request.members else []
-    if len(primaries) > 1:
-        raise request.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, f"{', '.join(primaries)}: an ENI has one primary private IP address")
-    return next(iter(primaries), None), tuple(item.get("PrivateIpAddress", "") for item in items if not item.get("Primary", False))
 
 
 def _describe(request: Request) -> Members:

@@ -43,7 +43,7 @@ def _run(request: Request) -> Members:
     alone = {
         "DeviceIndex": 0,
         "SubnetId": request.get("SubnetId"),
-        "PrivateIpAddress": request.get("PrivateIpAddress"),
+        **({"PrivateIpAddress": request.get("PrivateIpAddress")} if "PrivateIpAddress" in request.members else {}),
         "Groups": request.get("SecurityGroupIds", ()),
         "Ipv6AddressCount": request.get("Ipv6AddressCount", 0),
         "Ipv6Addresses": request.get("Ipv6Addresses", ()),
@@ -91,20 +91,20 @@ def _interface(request: Request, given: Members) -> LaunchInterface:
     unknown = sorted(given.keys() - _INTERFACE_TAKES - _INTERFACE_IGNORES)
     if unknown:
         raise request.not_modelled(", ".join(f"NetworkInterfaces.{name}" for name in unknown))
-    items = given.get("PrivateIpAddresses", ())
-    primaries = [each["PrivateIpAddress"] for each in items if each.get("Primary", False)]
+    own = attrs.evolve(request, members=given)
+    private_ip, secondary_ips = own.private_ips()
     return LaunchInterface(
         subnet_id=given.get("SubnetId"),
         device_index=given.get("DeviceIndex", 0),
         network_card_index=given.get("NetworkCardIndex"),
-        private_ip=given.get("PrivateIpAddress") or next(iter(primaries), None),
-        secondary_ips=[each["PrivateIpAddress"] for each in items if not each.get("Primary", False)],
+        private_ip=private_ip,
+        secondary_ips=secondary_ips,
         secondary_ip_count=given.get("SecondaryPrivateIpAddressCount", 0),
-        ipv4_prefixes=[each["Ipv4Prefix"] for each in given.get("Ipv4Prefixes", ())],
+        ipv4_prefixes=own.texts("Ipv4Prefixes", "Ipv4Prefix"),
         ipv4_prefix_count=given.get("Ipv4PrefixCount", 0),
-        ipv6_addresses=[each["Ipv6Address"] for each in given.get("Ipv6Addresses", ())],
+        ipv6_addresses=own.texts("Ipv6Addresses", "Ipv6Address"),
         ipv6_address_count=given.get("Ipv6AddressCount", 0),
-        ipv6_prefixes=[each["Ipv6Prefix"] for each in given.get("Ipv6Prefixes", ())],
+        ipv6_prefixes=own.texts("Ipv6Prefixes", "Ipv6Prefix"),
         ipv6_prefix_count=given.get("Ipv6PrefixCount", 0),
         enable_primary_ipv6=given.get("PrimaryIpv6", False),
         interface_type=given.get("InterfaceType", "interface"),

@@ -84,6 +84,21 @@ class Request:
             raise self.missing(f"{name}.{member}")
         return tuple(item[member] for item in items)
 
+    def private_ips(self) -> tuple[str | None, tuple[str, ...]]:
+        """Return the primary IP that an ENI names, or None, and the secondary ones. EC2 has two parameters for the primary IP.
+
+        Raises:
+            Ec2Error: InvalidParameterCombination for more than one primary IP; MissingParameter for an item without an address.
+        """
+        named = zip(self.texts("PrivateIpAddresses", "PrivateIpAddress"), self.get("PrivateIpAddresses", ()), strict=True)
+        ips = [(address, item.get("Primary", False)) for address, item in named]
+        primaries = [address for address, is_primary in ips if is_primary]
+        primaries += [self.get("PrivateIpAddress")] if "PrivateIpAddress" in self.members else []
+        if len(primaries) > 1:
+            message = f"{', '.join(primaries)}: an ENI has one primary private IP address"
+            raise self.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, message)
+        return next(iter(primaries), None), tuple(address for address, is_primary in ips if not is_primary)
+
     def tags(self, resource_type: str, *, others: Container[str] = (), only_its_own: bool = False) -> tuple[tuple[str, str], ...]:
         """Return the tags of the new resource; ignore those for the resource types in `others`, or for all others.
 
