@@ -209,6 +209,17 @@ def test_subnets_are_described_by_id_by_vpc_or_all(ec2, model, subnet_id):
     assert [subnet.subnet_id for subnet in ec2.describe_subnets(vpc_id=model.vpcs[0].vpc_id, now_ns=0)] == [subnet_id]
 
 
+def test_the_cidrs_of_a_vpc_are_those_that_are_associated(ec2, model):
+    vpc = model.create_vpc("10.1.0.0/16")
+    model.create_vpc("10.2.0.0/16")
+    wider = model.associate_vpc_cidr_block(vpc.vpc_id, "100.64.0.0/16", now_ns=0)
+    assert ec2.vpc_cidrs(vpc.vpc_id) == ("10.1.0.0/16", "100.64.0.0/16")
+    model.disassociate_vpc_cidr_block(wider.associations[1].association_id, now_ns=0)
+    assert ec2.vpc_cidrs(vpc.vpc_id) == ("10.1.0.0/16",)
+    with pytest.raises(Ec2Error, match="NotFound"):
+        ec2.vpc_cidrs("vpc-0")
+
+
 def test_metadata_without_a_reader_is_what_ec2_describes_without_tags(ec2, model, instance_id, subnet_id):
     eni = model.create_network_interface(subnet_id=subnet_id, tags=[("k", "v")], now_ns=0)
     model.attach_network_interface(eni.eni_id, instance_id, device_index=1, now_ns=0)
