@@ -122,22 +122,22 @@ NODES = {"vpcipam.planner", "vpcipam.node", "vpcipam.datastore", "vpcipam.ec2", 
 CLUSTERS = {"vpcipam.planner.cluster", "vpcipam.planner.present", "vpcipam.planner.subnet_packing", "tomllib"}
 OTHER_FORMS = {"csv", "json", "vpcipam.cli.markdown", "click.shell_completion"}
 NETWORK = {"socket", "asyncio", "boto3", "uvicorn", "starlette", "vpcipam.ec2.serve", "vpcipam.ec2.fake", "vpcipam.ec2.boto"}
-NEVER = NETWORK | {"matplotlib", "distributed", "hypothesis"}
+NEVER = NETWORK | {"rich", "matplotlib", "distributed", "hypothesis"}
 
 EXAMPLES = SOURCE.parent / "examples"
 LOADS_NONE_OF = {
-    "--version": {"attrs", "rich", "yaml", "pathlib"},
-    "--help": {"attrs", "rich", "yaml", "pathlib"},
-    "limits m5.large": FLEETS | READERS | NODES | OTHER_FORMS | {"vpcipam.settings", "rich", "yaml", "pathlib"},
-    "max-pods m5.large": FLEETS | READERS | NODES | OTHER_FORMS | {"vpcipam.settings", "rich", "yaml", "pathlib"},
+    "--version": {"attrs", "yaml", "pathlib"},
+    "--help": {"attrs", "yaml", "pathlib"},
+    "limits m5.large": FLEETS | READERS | NODES | OTHER_FORMS | {"vpcipam.settings", "yaml", "pathlib"},
+    "max-pods m5.large": FLEETS | READERS | NODES | OTHER_FORMS | {"vpcipam.settings", "yaml", "pathlib"},
     f"settings {EXAMPLES}/aws-node.yaml": FLEETS | READERS | NODES,
     "plan m5.large --pods 3": FLEETS | READERS | CLUSTERS | OTHER_FORMS | {"yaml", "pathlib", "difflib", "vpcipam.cli.plan_from"},
     "size m5.large --nodes 3 --pods 3 --zones 3": FLEETS | READERS | {"yaml", "vpcipam.planner.present"},
     f"simulate {EXAMPLES}/scenarios/rolling-deployment.toml": READERS | {"yaml", "multiprocessing"},
     f"inspect {EXAMPLES}/present/nodes.json": FLEETS | {"vpcipam.planner.cluster", "yaml"},
     f"verify {EXAMPLES}/ipamd.log": FLEETS | {"vpcipam.planner.cluster", "yaml"},
-    "serve --help": FLEETS | READERS | NODES | {"rich", "yaml"},
-    "completion bash": FLEETS | READERS | NODES | {"rich", "yaml", "pathlib"},
+    "serve --help": FLEETS | READERS | NODES | {"yaml"},
+    "completion bash": FLEETS | READERS | NODES | {"yaml", "pathlib"},
 }
 
 

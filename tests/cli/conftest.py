@@ -60,7 +60,7 @@ class Outcome:
 
 @pytest.fixture(autouse=True)
 def _plain_environment(monkeypatch):
-    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "VPCIPAM_DEBUG", "_VPCIPAM_COMPLETE"):
+    for name in ("NO_COLOR", "VPCIPAM_DEBUG", "_VPCIPAM_COMPLETE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", "80")
 

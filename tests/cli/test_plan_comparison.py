@@ -15,7 +15,8 @@ def test_json_has_a_list_of_plans(cli):
     assert len(cli("plan", "m5.large", "--pods=20", "--variant", TARGETS, "--json").document["plans"]) == 2
 
 
-def test_the_table_has_a_line_for_each_type_and_variant(cli):
+def test_the_table_has_a_line_for_each_type_and_variant(cli, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
     text = [
         " ".join(line.split())
         for line in cli("plan", "m5.large", "m5.xlarge", "--pods=20", "--variant", TARGETS, "--nodes=3").out.splitlines()

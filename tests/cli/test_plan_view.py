@@ -1,5 +1,8 @@
 """The plan as text."""
 
+import math
+import re
+
 import attrs
 import pytest
 
@@ -80,7 +83,7 @@ def test_each_eni_has_a_bar_of_its_slots(cli):
 def test_in_prefix_mode_a_bar_shows_addresses_and_the_count_prefixes(cli):
     lines = view(cli, "t3.small", "--pods", "17", "--set=ENABLE_PREFIX_DELEGATION=true").splitlines()
     assert lines[2].split() == ["ENI", "prefixes", "pods"]
-    assert lines[4].split() == ["0", "primary", "3", "of", "3", "17", "#" * 11 + "+" * 21]
+    assert lines[4].split() == ["0", "primary", "3", "of", "3", "17", "#" * 8 + "+" * 16]
 
 
 def test_the_card_is_shown_if_there_are_several(cli):
@@ -98,6 +101,26 @@ def test_ipv6_counts_are_powers_and_there_is_no_bar(cli):
     assert "2^48 addresses in 1 prefix (0 without a pod): 5 in use, 2^48 − 5 free" in out
     assert "3 × 2^48 − 15" in out
     assert "empty slot" not in out
+
+
+@pytest.mark.parametrize(
+    ("instance_type", "prefixes", "cell"),
+    [
+        ("m5.large", False, ""),
+        ("m5.12xlarge", False, ""),
+        ("m5.24xlarge", False, "2 addresses"),
+        ("t3.nano", True, ""),
+        ("m5.large", True, "8 of the 16 addresses of a prefix"),
+        ("m5.12xlarge", True, "a prefix of 16 addresses"),
+        ("m5.24xlarge", True, "2 prefixes of 16 addresses"),
+    ],
+)
+def test_the_legend_says_what_a_cell_of_a_bar_stands_for(cli, instance_type, prefixes, cell):
+    out = words(view(cli, instance_type, "--pods", "1", *(["--set=ENABLE_PREFIX_DELEGATION=true"] if prefixes else [])))
+    assert re.search("empty slot.*?(?= attached)", out)[0] == f"empty slot{cell and f' a cell stands for {cell}'}"
+    slots, bar = re.search(r"0 primary +[0-9]+ of ([0-9]+) +1 ([#+.]+)", out).groups()
+    addresses = {"": 1, "2": 2, "8": 8, "a": 16}[cell.split(" ")[0]] * (16 if "2 prefixes" in cell else 1)
+    assert len(bar) == math.ceil(int(slots) * (16 if prefixes else 1) / addresses)
 
 
 @pytest.mark.parametrize("longest", [3, 8, 32])

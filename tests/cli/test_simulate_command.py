@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -120,8 +121,9 @@ def test_a_long_name_leaves_room_for_the_figures(cli, tmp_path):
     path = tmp_path / "long.toml"
     path.write_text(TEXT.replace('"pods"', '"production-eu-central-1a-private-pods"'))
     lines = cli("simulate", str(path)).out.splitlines()
-    (line,) = (line for line in lines if line.startswith("production-eu-central-1a-private-pods "))
-    assert line.count("(") == line.count(")") == 3
+    assert all(len(line) <= 80 for line in lines)
+    named = "".join(line for line in lines if line.startswith("production-eu-central-1a-private-pods "))
+    assert named.count("(") == named.count(")") == 3
 
 
 def test_a_fleet_without_waiting_pods_says_so(cli, scenario):
@@ -140,11 +142,27 @@ def test_a_long_list_of_events_is_cut_and_says_so(cli, scenario, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("values", "width", "text"),
-    [([0, 0], 5, "__"), ([1, 1], 2, "@@"), ([0, 7], 2, "_@"), ([0, 1, 0, 0, 9, 0], 3, ".__@"[0] + "_@"), ([1, 1000], 2, ".@")],
+    ("values", "width", "top", "text"),
+    [
+        ([0, 0], 5, 0, "__"),
+        ([1, 1], 2, 1, "@@"),
+        ([1, 1], 2, 100, ".."),
+        ([0, 7], 2, 7, "_@"),
+        ([0, 1, 0, 0, 9, 0], 3, 9, "._@"),
+        ([1, 1000], 2, 1000, ".@"),
+        ([0.1, 0.3], 2, 0.3, "=@"),
+    ],
 )
-def test_a_sparkline_shows_the_maximum_of_each_part_and_nonzero_values_above_the_ground(values, width, text):
-    assert sparkline(values, width, "_.-=+*#@") == text
+def test_a_sparkline_shows_the_maximum_of_each_part_and_nonzero_values_above_the_ground(values, width, top, text):
+    assert sparkline(values, width, "_.-=+*#@", top) == text
+
+
+def test_addresses_and_their_parts_have_one_scale_and_each_scale_is_named(cli, scenario):
+    out = cli("simulate", scenario).out
+    scales = dict(re.findall(r"^(\S.*?)  .* (0–\S+) ", out, re.MULTILINE))
+    (peak,) = re.findall(r"^addresses +(\S+)", out, re.MULTILINE)
+    assert {scales[name] for name in ("addresses", "- assigned", "- cooling", "- warm")} == {f"0–{peak}"}
+    assert {"nodes", "ENIs", "pods waiting", "calls a minute"} <= {*scales}
 
 
 ZONES = """
@@ -161,10 +179,10 @@ def test_the_report_shows_zones(cli, tmp_path, name):
     path = tmp_path / "zonal.toml"
     path.write_text(ZONES.replace('"pods-a"', f'"{name}"'))
     lines = cli("simulate", str(path)).out.splitlines()
-    assert all(len(line) <= 80 for line in lines) or name != "pods-a"
+    assert all(len(line) <= 80 for line in lines)
     (zone,) = (line.split() for line in lines if line.startswith("us-east-1a"))
     assert zone == ["us-east-1a", "2", "2.0", "6", "6.0", "0", "36", "34.2"]
-    (subnet,) = (line.split() for line in lines if line.startswith(f"{name} "))
+    subnet = next(line.split() for line in lines if line.startswith(f"{name} "))
     assert subnet[1:3] == ["us-east-1a", "256"]
 
 
@@ -210,9 +228,12 @@ def test_an_unreadable_scenario_is_refused_like_a_missing_one(cli, monkeypatch, 
 
 def test_progress_is_shown_on_a_terminal(cli, scenario, monkeypatch):
     monkeypatch.setattr(progress, "is_watched", lambda: True)
-    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setattr(progress, "_BETWEEN_S", 0)
     answer = cli("simulate", scenario, "--json")
-    assert "of 02:00" in answer.err
+    drawn = answer.err.split("\r\x1b[2K")
+    assert drawn[1] == f"{'00:00':>12} {'.' * 24} of 02:00"
+    assert any("############............ of 02:00 0:00 left" in each for each in drawn)
+    assert drawn[-1] == ""  # the bar goes when the run is over
     json.loads(answer.out)
 
 

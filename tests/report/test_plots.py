@@ -14,6 +14,7 @@ import matplotlib as mpl
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 from recordings import MINUTE, S, long_run, look, recorded, result_of, subnet
 
 import vpcipam
@@ -21,7 +22,7 @@ from vpcipam.errors import InvalidArgument, MissingExtra
 from vpcipam.fleet.metrics import Recorder
 from vpcipam.fleet.samples import FleetSample, ZoneSample
 from vpcipam.fleet.waits import Waits
-from vpcipam.report import page, plots
+from vpcipam.report import page, plots, subnet_panels
 from vpcipam.report.page import apart
 from vpcipam.report.plots import _wait_title, plot_comparison, plot_result, plot_tradeoff
 
@@ -176,7 +177,7 @@ def test_a_quiet_run_says_so(words, tmp_path):
     recorder.strip(0, "a", bytes([16] * 16))
     found = words(plot_result, result_of(recorder, MINUTE), folder=tmp_path)
     assert "No pod waits" in found
-    assert "0.0 calls to EC2 a minute on average, at most 0 (00:00)" in found
+    assert {"No calls to EC2 after the start", "No node holds an address"} <= {*found}
     assert "Subnet a: at least 5 /28s and 200 addresses stay free" in found
     assert not {"throttled", "no free /28", "for an address", "for a node"} & {*found}
 
@@ -237,14 +238,59 @@ def test_a_run_of_one_instant_is_drawn(tmp_path):
     plot_result(result_of(recorder, MINUTE), tmp_path / "one.svg")
 
 
+@pytest.fixture
+def axes():
+    return Figure(figsize=(8, 2)).subplots()
+
+
+def test_a_panel_without_content_is_one_line(tmp_path):
+    def height(*changes):
+        path = tmp_path / "run.svg"
+        recorder = recorded(*(({"nodes": 1, "addresses_attached": 9, **each},) for each in changes))
+        recorder.strip(0, "a", bytes(16))
+        plot_result(result_of(recorder, MINUTE), path)
+        return float(ET.parse(path).getroot().attrib["height"].removesuffix("pt")) / 72  # noqa: S314 - we wrote it
+
+    assert height({}, {"pods_waiting": 1}) - height({}, {}) == pytest.approx(1.2 - page.LINE)
+
+
+def test_the_axis_reaches_a_peak_between_samples_and_marks_it(axes):
+    run = long_run(count=5)
+    assert run.summary.addresses_peak > max(each.addresses_attached for each in run.samples)
+    plots._draw_addresses(axes, run)
+    assert axes.get_ylim()[1] > run.summary.addresses_peak
+    assert [text.get_text() for text in axes.texts if text.get_text().isdecimal()] == [str(run.summary.addresses_peak)]
+
+
+def test_lines_that_coincide_differ_in_width(axes):
+    run = long_run(count=5)
+    plots._draw_lines(axes, {str(number): run for number in range(8)})
+    widths = [line.get_linewidth() for line in axes.get_lines()]
+    assert widths == sorted({*widths}, reverse=True)
+    assert len(widths) == 8
+    assert widths[0] < 4
+
+
+@pytest.mark.parametrize(("sizes", "heights"), [((256, 128, 16), [1.44, 0.72, 0.5]), ((4096, 1024), [1.5, 0.5]), ((16,), [0.5])])
+def test_a_subnet_is_drawn_as_high_as_its_size(sizes, heights):
+    names = [str(size) for size in sizes]
+    recorder = Recorder(dict(zip(names, sizes, strict=True)))
+    recorder.sample(FleetSample(0, *[0] * 12), {name: subnet() for name in names}, {}, {})
+    look(recorder, 0, {name: subnet() for name in names})
+    for name in names:
+        recorder.strip(0, name, bytes(1))
+    assert [each.height for each in subnet_panels.subnet_panels(result_of(recorder, MINUTE))] == pytest.approx(heights)
+
+
 # --- several runs --------------------------------------------------------------------------------------------------------
 
 
 def test_a_comparison_names_each_run_and_its_figures(run, words, tmp_path):
     quiet = result_of(recorded(({"addresses_attached": 12},), ({},)), MINUTE)
     found = words(plot_comparison, {"busy": run, "quiet": quiet}, folder=tmp_path)
-    assert {"busy", "quiet", "pod addresses, mean", "99 % start within", "web, 1 d; web, 1 min"} <= {*found}
-    assert {" 90", " 12", " 4", " 0", " 0 s"} <= {*found}
+    assert {"busy", "quiet", "pod addresses, mean", "calls to EC2", "web, 1 d; web, 1 min"} <= {*found}
+    assert {" 90", " 12", " 4", " 0"} <= {*found}
+    assert "The same in every run: 99 % start within: 0 s" in found
     assert {" 40 s"} <= {*words(plot_comparison, {"a": waited(), "b": quiet}, folder=tmp_path)}
 
 
@@ -325,13 +371,13 @@ def test_a_long_run_keeps_its_highest_points_and_its_ends(count):
 
 
 def test_neighbouring_28s_are_drawn_as_full_or_free_only_if_all_are():
-    count = 2 * plots.STRIP_ROWS
+    count = 2 * subnet_panels.STRIP_ROWS
     strip = bytearray(count)
     strip[2:4] = bytes([16, 16])
     strip[4:6] = bytes([16, 15])
     strip[6:8] = bytes([0, 1])
-    rows = plots._strip_rows([bytes(strip), bytes(count)])
-    assert len(rows) == plots.STRIP_ROWS
+    rows = subnet_panels._strip_rows([bytes(strip), bytes(count)])
+    assert len(rows) == subnet_panels.STRIP_ROWS
     assert [row[0] for row in rows[:4]] == [0, 16, 15, 1]
     assert all(row[1] == 0 for row in rows)
 

@@ -14,7 +14,7 @@ from vpcipam.errors import VpcIpamError, file_trouble
 
 __all__ = ["main", "run_process"]
 
-_EXTRA = {"click", "rich", "yaml"}
+_EXTRA = {"click", "yaml"}
 _CALLED_AS = {"kubectl-vpcipam": "kubectl vpcipam", "__main__.py": "python -m vpcipam"}
 """What to type for other names of the program than `vpcipam`."""
 

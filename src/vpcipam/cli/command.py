@@ -136,7 +136,7 @@ def _written(output: Output, form: str = "") -> str:
         ticket = MarkdownPage()
         output.show(cast("Page", ticket))
         return ticket.render()
-    from vpcipam.cli.tables import Page  # noqa: PLC0415 - it loads rich, which is slow and which the other forms do not need
+    from vpcipam.cli.tables import Page  # noqa: PLC0415 - the other forms don't need it
 
     page = Page()
     output.show(page)

@@ -1,13 +1,17 @@
 """`vpcipam limits`: what EC2 allows instances."""
 
 import re
+from typing import TYPE_CHECKING
 
 import click
 
 from vpcipam.cli.command import Output, OutputCommand
 from vpcipam.cli.instance_types import complete_families, complete_types, find_types, read_types, types_option
-from vpcipam.cli.table import Cell, Figure, Table, shown
+from vpcipam.cli.table import Cell, Figure, Table
 from vpcipam.limits import HOST_NETWORK_PODS, InstanceLimits, all_instance_limits, max_pods
+
+if TYPE_CHECKING:
+    from vpcipam.cli.tables import Page
 
 EXAMPLES = (
     "vpcipam limits m5.large",
@@ -17,7 +21,6 @@ EXAMPLES = (
     "vpcipam limits 'm7*.xlarge' --arch arm64 --csv",
     "vpcipam limits --all --json",
 )
-
 
 _ARCHITECTURES = {"arm64": ("arm64", "arm64_mac"), "x86_64": ("x86_64", "x86_64_mac"), "amd64": ("x86_64", "x86_64_mac")}
 
@@ -75,26 +78,19 @@ def command(
     if arch is not None:
         found = [limits for limits in found if limits.architecture in _ARCHITECTURES[arch]]
     table = Table(_HEADS, map(_row, found), numbers={*_HEADS} - {"type", "arch", "platform"})
-    return Output(document=[limits.to_dict() for limits in found], show=_text(table), table=table)
+    return Output(document=[limits.to_dict() for limits in found], show=lambda page: _show(page, table), table=table)
 
 
-_LEGEND = (
-    "ENIs: the most on the default network card. IPv4: the addresses of an ENI.\n"
-    "pods: max-pods with secondary IPs, as a managed node group sets it.\n"
-    "pods /28: the same with prefixes. `vpcipam max-pods` has those of the AMI.\n"
-    "branch: the most branch ENIs (security groups for pods); ?: unknown."
-)
 _HEADS = ("type", "ENIs", "IPv4", "cards", "vCPUs", "arch", "platform", "pods", "pods /28", "branch")
 
 
-def _text(table: Table) -> str:
-    """Write a table of at most 80 columns without rich, which would take seconds for 1,400 rows."""
-    rows = [table.heads, *(tuple(shown(cell) for cell in row) for row in table.rows)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    rows.insert(1, tuple("-" * width for width in widths))
-    aligned = [str.rjust if head in table.numbers else str.ljust for head in table.heads]
-    text = "\n".join(" ".join(align(cell, width) for align, cell, width in zip(aligned, row, widths, strict=True)).rstrip() for row in rows)
-    return f"{text}\n\n{_LEGEND}\n"
+def _show(page: "Page", table: Table) -> None:
+    page.add(table)
+    page.line()
+    page.line("ENIs: the most on the default network card. IPv4: the addresses of an ENI.", "dim")
+    page.line("pods: max-pods with secondary IPs, as a managed node group sets it.", "dim")
+    page.line("pods /28: the same with prefixes. `vpcipam max-pods` has those of the AMI.", "dim")
+    page.line("branch: the most branch ENIs (security groups for pods); ?: unknown.", "dim")
 
 
 def _row(limits: InstanceLimits) -> tuple[Cell, ...]:

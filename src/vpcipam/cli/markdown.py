@@ -1,4 +1,4 @@
-"""Pages as Markdown, for tickets and wikis: the same content as a `Page`, without rich."""
+"""Pages as Markdown, for tickets and wikis: the same content as a `Page`."""
 
 from collections.abc import Iterable, Sequence
 

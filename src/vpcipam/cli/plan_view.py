@@ -112,17 +112,42 @@ def _enis(page: "Page", plan: NodePlan, limits: InstanceLimits) -> None:
     page.table((*table.heads, ""), rows, numbers=table.numbers)
     used, warm, empty = _signs(page)
     page.line(f"{used} with a pod, {warm} attached and free, {empty} empty slot", "dim")
+    cell = _cell_text(plan, limits)
+    if cell:
+        page.line(f"a cell stands for {cell}", "dim")
 
 
 def _signs(page: "Page") -> tuple[str, str, str]:
     return ("█", "▒", "·") if page.fancy else ("#", "+", ".")
 
 
+def _cell_size(addresses: int) -> int:
+    """Return how many addresses a cell of a bar stands for: the lowest power of 2 with which the bar is not too long."""
+    size = 1
+    while addresses > size * _LONGEST_BAR:
+        size *= 2
+    return size
+
+
+def _cell_text(plan: NodePlan, limits: InstanceLimits) -> str:
+    """Say what a cell of a bar stands for, if that is not one address."""
+    unit = plan.mode.addresses_per_slot
+    size = _cell_size(limits.slots_per_eni * unit)
+    if size == 1:
+        return ""
+    if unit == 1:
+        return f"{size} addresses"
+    if size < unit:
+        return f"{size} of the {unit} addresses of a prefix"
+    return f"{'a prefix' if size == unit else f'{size // unit} prefixes'} of {unit} addresses"
+
+
 def _bar(page: "Page", plan: NodePlan, eni: EniPlan, limits: InstanceLimits) -> list[Span]:
     unit = plan.mode.addresses_per_slot
     attached = (eni.secondary_ips + eni.prefixes) * unit
-    counts = (eni.assigned_ips, attached - eni.assigned_ips, limits.slots_per_eni * unit - attached)
-    lengths = bar_lengths(counts, _LONGEST_BAR)
+    room = limits.slots_per_eni * unit
+    counts = (eni.assigned_ips, attached - eni.assigned_ips, room - attached)
+    lengths = bar_lengths(counts, -(-room // _cell_size(room)))
     return [(sign * length, style) for sign, style, length in zip(_signs(page), ("green", "yellow", "dim"), lengths, strict=True)]
 
 

@@ -1,9 +1,15 @@
 """A progress bar on stderr, if that is a terminal."""
 
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_LENGTH = 24
+_BETWEEN_S = 0.1
+"""The time between two drawings of a bar."""
+_CLEAR = "\r\x1b[2K"
 
 
 def is_watched() -> bool:
@@ -22,13 +28,30 @@ def show_progress(total: int, text: Callable[[int], str] = str) -> Iterator[Call
     if not is_watched():
         yield None
         return
-    from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415 - likewise
+    began = shown = time.monotonic()
+    sys.stderr.write(_bar(0, total, text, None))
 
-    columns = (TextColumn("{task.fields[done]:>16}"), BarColumn(), TimeRemainingColumn(compact=True), TextColumn(f"of {text(total)}"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=total, done=text(0))
-        yield lambda done, _total: bar.update(task, completed=done, done=text(done))
+    def move(done: int, _total: int) -> None:
+        nonlocal shown
+        now = time.monotonic()
+        if now - shown < _BETWEEN_S:
+            return
+        shown = now
+        left = (now - began) * (total - done) / done if done else None
+        sys.stderr.write(_bar(done, total, text, left))
+        sys.stderr.flush()
+
+    try:
+        yield move
+    finally:
+        sys.stderr.write(_CLEAR)
+        sys.stderr.flush()
+
+
+def _bar(done: int, total: int, text: Callable[[int], str], left_s: float | None) -> str:
+    filled = min(_LENGTH, _LENGTH * done // max(1, total))
+    left = "" if left_s is None else f" {int(left_s) // 60}:{int(left_s) % 60:02} left"
+    return f"{_CLEAR}{text(done):>12} {'#' * filled}{'.' * (_LENGTH - filled)} of {text(total)}{left}"
 
 
 def total_size(files: Iterable[str]) -> int:

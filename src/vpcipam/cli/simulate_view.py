@@ -1,12 +1,13 @@
 """The result of a simulation for people: levels with sparklines, waits, calls, subnets, events."""
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vpcipam._units import counted, number, span
 from vpcipam.fleet.metrics import FleetResult
 from vpcipam.fleet.samples import clock
-from vpcipam.fleet.summary import Waits, totals
+from vpcipam.fleet.summary import Waits, rates, totals
 from vpcipam.fleet.waits import wait_text
 
 if TYPE_CHECKING:
@@ -16,9 +17,19 @@ if TYPE_CHECKING:
 
 _LEVELS = "▁▂▃▄▅▆▇█"
 _PLAIN_LEVELS = "_.-=+*#@"
+_LEVELS_OF_NODES = (
+    ("nodes", "nodes", "nodes"),
+    ("addresses", "addresses", "addresses_attached"),
+    ("- assigned", "addresses_assigned", "addresses_assigned"),
+    ("- cooling", "addresses_cooling", "addresses_cooling"),
+    ("- warm", "addresses_warm", "addresses_warm"),
+    ("ENIs", "enis", "enis"),
+    ("prefixes", "prefixes", "prefixes"),
+)
+"""Each with its name in the summary, and in a sample."""
 _MOST_EVENTS = 24
 _LONGEST_SPARKLINE = 60
-_WIDTH_OF_FIGURES = 36
+_WIDTH_OF_FIGURES = 44
 
 
 def show_result(page: "Page", result: FleetResult) -> None:
@@ -64,45 +75,48 @@ def _head(page: "Page", result: FleetResult) -> None:
 # --- over time -----------------------------------------------------------------------------------------------------------
 
 
-def sparkline(values: Sequence[int], width: int, signs: str) -> str:
-    """Draw values with up to `width` characters, each for the highest value in its part. The first sign means 0, the last the maximum.
+def sparkline(values: Sequence[float], width: int, signs: str, top: float) -> str:
+    """Draw values with up to `width` characters, each for the highest value in its part. The first sign means 0, the last `top`.
 
-    >>> sparkline([0, 1, 2, 3, 4, 8], 3, "_.-=+*#@")
+    >>> sparkline([0, 1, 2, 3, 4, 8], 3, "_.-=+*#@", 8)
     '.=@'
+    >>> sparkline([0, 1, 2, 3, 4, 8], 3, "_.-=+*#@", 20)
+    '..='
     """
     width = min(width, len(values))
-    most = max(values)
     parts = [values[len(values) * place // width : len(values) * (place + 1) // width] for place in range(width)]
-    return "".join(signs[-(-max(part) * (len(signs) - 1) // most) if most else 0] for part in parts)
+    most = len(signs) - 1
+    return "".join(signs[min(most, math.ceil(max(part) * most / top)) if top else 0] for part in parts)
 
 
 def _levels(page: "Page", result: FleetResult) -> None:
-    """Write a line for each level: its peak, its mean, and its values over time."""
+    """Write a line for each level: its peak, its mean, and its values over time, with the highest value of the scale."""
     summary, samples = result.summary, result.samples
     signs = _LEVELS if page.fancy else _PLAIN_LEVELS
     width = max(8, min(_LONGEST_SPARKLINE, page.width - _WIDTH_OF_FIGURES))
     calls = summary.call_rates["all"]
     waiting = [each.pods_waiting + each.pods_pending for each in samples]
-    rows: list[tuple[str, float, float | None, Sequence[int]]] = [
-        ("nodes", summary.nodes_peak, summary.nodes_mean, [each.nodes for each in samples]),
-        ("addresses", summary.addresses_peak, summary.addresses_mean, [each.addresses_attached for each in samples]),
-        ("- assigned", summary.addresses_assigned_peak, summary.addresses_assigned_mean, [each.addresses_assigned for each in samples]),
-        ("- cooling", summary.addresses_cooling_peak, summary.addresses_cooling_mean, [each.addresses_cooling for each in samples]),
-        ("- warm", summary.addresses_warm_peak, summary.addresses_warm_mean, [each.addresses_warm for each in samples]),
-        ("ENIs", summary.enis_peak, summary.enis_mean, [each.enis for each in samples]),
+    rows: list[tuple[str, float, float | None, Sequence[float]]] = [
         *(
-            [("prefixes", summary.prefixes_peak, summary.prefixes_mean, [each.prefixes for each in samples])]
-            if summary.prefixes_peak
-            else []
+            (label, getattr(summary, f"{name}_peak"), getattr(summary, f"{name}_mean"), [getattr(each, field) for each in samples])
+            for label, name, field in _LEVELS_OF_NODES
+            if name != "prefixes" or summary.prefixes_peak
         ),
         ("pods waiting", max(waiting), None, waiting),
-        ("calls a minute", calls.worst_minute, calls.per_minute, totals(result.calls, len(samples))[1:] or [0]),
+        (
+            "calls a minute",
+            calls.worst_minute,
+            calls.per_minute,
+            rates([each.time_ns for each in samples], totals(result.calls, len(samples))),
+        ),
     ]
-    cells: list[tuple[Cell, ...]] = [
-        (label, _figure(peak), "" if mean is None else f"{mean:,.1f}", (sparkline(values, width, signs), "cyan"))
-        for label, peak, mean, values in rows
-    ]
-    page.table(("", "peak", "mean", "over time"), cells, numbers={"peak", "mean"})
+    of_addresses = summary.addresses_peak  # one scale, so that the parts of the addresses can be compared with the whole
+    cells: list[tuple[Cell, ...]] = []
+    for label, peak, mean, values in rows:
+        top = of_addresses if label.startswith("- ") else max([peak, *values])
+        line = sparkline(values or [0], width, signs, top)
+        cells.append((label, _figure(peak), "" if mean is None else f"{mean:,.1f}", f"0–{_figure(top)}", (line, "cyan")))
+    page.table(("", "peak", "mean", "scale", "over time"), cells, numbers={"peak", "mean"})
 
 
 def _figure(value: float) -> str:

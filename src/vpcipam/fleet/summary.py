@@ -1,5 +1,6 @@
 """The figures of a run: levels over time, waits, calls, subnets."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from vpcipam.fleet.subnet_peaks import SubnetSummary
 from vpcipam.fleet.waits import Waits
 from vpcipam.fleet.zone_summary import ZoneSummary
 
-__all__ = ["CallSummary", "SubnetSummary", "Summary", "Waits", "ZoneSummary", "mean", "rounded", "totals", "worst_minute"]
+__all__ = ["CallSummary", "SubnetSummary", "Summary", "Waits", "ZoneSummary", "mean", "rates", "rounded", "totals", "worst_minute"]
 
 
 @attrs.frozen
@@ -181,6 +182,12 @@ def totals(counts: Mapping[str, Sequence[int]], length: int) -> list[int]:
     ([3, 5], [0, 0])
     """
     return [sum(each) for each in zip(*counts.values(), strict=True)] or [0] * length
+
+
+def rates(times_ns: Sequence[int], counts: Sequence[int]) -> list[float]:
+    """Return the calls a minute, rounded to hundredths, in each interval between two times; `counts` are those at each time."""
+    lengths = [max(after - before, 1) for before, after in itertools.pairwise(times_ns)]
+    return [rounded(count * MINUTE_NS, length, 2) for count, length in zip(counts[1:], lengths, strict=True)]
 
 
 def worst_minute(times_ns: Sequence[int], counts: Sequence[int]) -> tuple[float, int]:

@@ -3,10 +3,12 @@
 The palette of Okabe and Ito is safe for colour-blind people. No two items differ in colour alone: lightness, hatch or label differ too.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import attrs
 
 from vpcipam._units import NS_PER_S, S_PER_DAY, S_PER_HOUR
 from vpcipam.errors import InvalidArgument, MissingExtra
@@ -113,6 +115,28 @@ def stack(figure: Figure, heights: Sequence[float]) -> list[Axes]:
     return [figure.add_subplot(grid[place]) for place in range(len(heights))]
 
 
+LINE = 0.01
+"""The height of a panel that shows nothing but its title."""
+
+
+@attrs.frozen
+class Panel:
+    """A panel of a picture: its height in inches, and what draws it."""
+
+    height: float
+    draw: Callable[[Axes], None]
+
+
+def empty_panel(title: str) -> Panel:
+    """Return a panel that is only a line with a title."""
+
+    def draw(axes: Axes) -> None:
+        axes.set_axis_off()
+        axes.set_title(title)
+
+    return Panel(LINE, draw)
+
+
 def time_axis(axes: Axes, duration_ns: int, *, labelled: bool) -> None:
     """Tick the time axis at round times of day, or at days if the run is long."""
     duration_s = duration_ns / NS_PER_S
@@ -141,27 +165,31 @@ def apart(wanted: Sequence[float], least: float) -> list[float]:
     return places
 
 
+def tall(axes: Axes) -> float:
+    """Return the height of axes in inches."""
+    return axes.get_window_extent().height / axes.get_figure(root=True).dpi  # type: ignore[union-attr]  # it is on a figure
+
+
 def side_labels(axes: Axes, labels: Sequence[tuple[float, str, str, str]]) -> None:
     """Write labels beside the axes, each with a swatch. A label is a tuple: height in data units, text, colour and hatch."""
     low, high = axes.get_ylim()
     wanted = sorted(((height - low) / (high - low), text, colour, hatch) for height, text, colour, hatch in labels)
-    tall = axes.get_window_extent().height / axes.get_figure(root=True).dpi  # type: ignore[union-attr]  # it is on a figure
-    for place, (_, text, colour, hatch) in zip(apart([each[0] for each in wanted], 0.19 / tall), wanted, strict=True):
-        swatch(axes, place, 0.1 / tall, colour, hatch)
-        side_text(axes, place, text)
-
-
-def swatch(axes: Axes, place: float, height: float, colour: str, hatch: str = "") -> None:
-    """Draw a small box beside the axes. `place` and `height` are fractions of the axes' height."""
-    box = Rectangle(
-        (1.012, place - height / 2), 0.018, height, transform=axes.transAxes, clip_on=False, fc=colour, ec=INK, lw=0.4, hatch=hatch
-    )
-    axes.add_patch(box)
-
-
-def side_text(axes: Axes, place: float, text: str) -> None:
-    """Write a text beside the axes, to the right of a swatch."""
-    axes.text(1.037, place, text, transform=axes.transAxes, va="center", fontsize=7.5)
+    inch = 1 / tall(axes)
+    for place, (_, text, colour, hatch) in zip(apart([each[0] for each in wanted], 0.19 * inch), wanted, strict=True):
+        axes.add_patch(
+            Rectangle(
+                (1.012, place - 0.05 * inch),
+                0.018,
+                0.1 * inch,
+                transform=axes.transAxes,
+                clip_on=False,
+                fc=colour,
+                ec=INK,
+                lw=0.4,
+                hatch=hatch,
+            )
+        )
+        axes.text(1.037, place, text, transform=axes.transAxes, va="center", fontsize=7.5)
 
 
 def tick_counts(axes: Axes, most: int) -> None:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
-from vpcipam._units import MINUTE_NS, NS_PER_S, span
+from vpcipam._units import NS_PER_S, span
 from vpcipam.errors import InvalidArgument
 from vpcipam.fleet.metrics import FleetResult
 from vpcipam.fleet.samples import clock
-from vpcipam.fleet.summary import rounded, totals
+from vpcipam.fleet.summary import rates, totals
 from vpcipam.fleet.waits import Waits, wait_text
 from vpcipam.report.page import (
     BLACK,
@@ -19,23 +19,23 @@ from vpcipam.report.page import (
     GREEN,
     GREY,
     INK,
+    LINE,
     ORANGE,
     PURPLE,
     SKY,
     VERMILLION,
+    Panel,
     canvas,
-    colour_steps,
+    empty_panel,
     headline,
     picture_format,
     side_labels,
-    side_text,
     stack,
-    swatch,
-    tick_at,
     tick_counts,
     time_axis,
     top,
 )
+from vpcipam.report.subnet_panels import subnet_panels
 
 __all__ = ["TradeoffPoint", "picture_format", "plot_comparison", "plot_result", "plot_tradeoff"]
 
@@ -44,10 +44,6 @@ if TYPE_CHECKING:
 
 POINTS = 800
 """The most points of a line. A longer run is divided into this many spans, and the highest sample of each is drawn."""
-STRIP_ROWS = 256
-"""The most rows of a subnet's strip. In a larger subnet each row averages neighbouring /28s."""
-SUBNETS = 4
-"""The most subnets in a picture; those with the most stranded addresses are drawn."""
 
 
 class TradeoffPoint(Protocol):
@@ -85,23 +81,25 @@ def plot_result(result: FleetResult, path: str | Path) -> None:
         InvalidArgument: the suffix is neither.
         OSError: the file can't be written.
     """
-    subnets = sorted(result.strips, key=lambda name: -result.summary.subnets[name].stranded_peak)[:SUBNETS]
-    zones = [1.2] if result.zone_samples else []
-    heights = [2.1, 1.2, 1.2, *zones, *(1.5 for _ in subnets)]
+    panels = [
+        _address_panel(result),
+        _wait_panel(result),
+        _call_panel(result),
+        *([Panel(1.2, lambda axes: _draw_zones(axes, result))] if result.zone_samples else []),
+        *subnet_panels(result),
+    ]
+    heights = [each.height for each in panels]
     with canvas(path, height=sum(heights) + 0.55 * len(heights) + 0.9) as figure:
-        axes = stack(figure, heights)
         headline(
             figure, f"{result.scenario}: {result.summary.pods:,} pods on up to {result.summary.nodes_peak:,} nodes", _second_line(result)
         )
-        _draw_addresses(axes[0], result)
-        _draw_waiting(axes[1], result)
-        _draw_calls(axes[2], result)
-        if zones:
-            _draw_zones(axes[3], result)
-        for place, name in enumerate(subnets):
-            _draw_subnet(axes[3 + len(zones) + place], result, name)
-        for each in axes:
-            time_axis(each, result.duration_ns, labelled=each is axes[-1])
+        timed = []
+        for axes, panel in zip(stack(figure, heights), panels, strict=True):
+            panel.draw(axes)
+            if panel.height > LINE:
+                timed.append(axes)
+        for axes in timed:
+            time_axis(axes, result.duration_ns, labelled=axes is timed[-1])
 
 
 def plot_comparison(results: Mapping[str, FleetResult], path: str | Path) -> None:
@@ -118,29 +116,28 @@ def plot_comparison(results: Mapping[str, FleetResult], path: str | Path) -> Non
     if not 2 <= len(results) <= len(_LINES):
         raise InvalidArgument(f"a comparison shows 2 to {len(_LINES)} results, not {len(results)}")
     names = list(results)
+    bars = {title: [bar_of(each) for each in results.values()] for title, bar_of in _BARS}
+    shown = {title: each for title, each in bars.items() if any(bar.length for bar in each)}
+    zero = "; ".join(f"{title}: {each[0].text}" for title, each in bars.items() if title not in shown)
+    rows = -(-len(shown) // 3)
     bars_height = 0.7 + 0.22 * len(names)
-    height = 0.95 + 2.2 + 1.15 + 2 * bars_height + 0.45
+    height = 0.95 + 2.2 + 1.15 + rows * bars_height + 0.45
     with canvas(path, height=height) as figure:
         headline(
             figure, "How the runs compare", "; ".join(sorted({f"{each.scenario}, {span(each.duration_ns)}" for each in results.values()}))
         )
         above = figure.add_gridspec(1, 1, left=0.19, right=0.97, top=top(figure), bottom=top(figure) - 2.2 / height)
-        grid = figure.add_gridspec(
-            2,
-            3,
-            left=0.19,
-            right=0.97,
-            top=top(figure) - 3.35 / height,
-            bottom=0.15 / height,
-            hspace=0.45 / (bars_height - 0.3),
-            wspace=0.18,
-        )
         lines = figure.add_subplot(above[0])
         _draw_lines(lines, results)
         time_axis(lines, max(each.duration_ns for each in results.values()), labelled=True)
-        for place, (title, bar_of) in enumerate(_BARS):
+        if shown:
+            places = {"top": top(figure) - 3.35 / height, "bottom": 0.45 / height, "hspace": 0.45 / (bars_height - 0.3), "wspace": 0.18}
+            grid = figure.add_gridspec(rows, 3, left=0.19, right=0.97, **places)
+        for place, (title, each) in enumerate(shown.items()):
             axes = figure.add_subplot(grid[place // 3, place % 3])
-            _draw_bars(axes, title, names, [bar_of(each) for each in results.values()], named=place % 3 == 0)
+            _draw_bars(axes, title, names, each, named=place % 3 == 0)
+        if zero:
+            figure.text(0.19, 0.2 / height, f"The same in every run: {zero}", fontsize=8, va="center")
 
 
 def plot_tradeoff(points: Sequence[TradeoffPoint], path: str | Path, *, x_label: str, y_label: str) -> None:
@@ -206,6 +203,12 @@ def _second_line(result: FleetResult) -> str:
     return f"{span(result.duration_ns)}, seed {result.seed}; {started}; {summary.call_rates['all'].total:,} calls to EC2"
 
 
+def _address_panel(result: FleetResult) -> Panel:
+    if not any(each.addresses_attached for each in result.samples):
+        return empty_panel("No node holds an address")
+    return Panel(2.1, lambda axes: _draw_addresses(axes, result))
+
+
 def _draw_addresses(axes: "Axes", result: FleetResult) -> None:
     samples, summary = result.samples, result.summary
     places = _thinned([each.time_ns for each in samples], [each.addresses_attached for each in samples])
@@ -222,7 +225,7 @@ def _draw_addresses(axes: "Axes", result: FleetResult) -> None:
         labels.append(((floor[-1] + ceiling[-1]) / 2, name, colour, hatch))
         floor = ceiling
     axes.step(times, floor, where="post", color=INK, lw=0.6)
-    axes.set_ylim(0, max(1, *floor) * 1.06)
+    _mark_peak(axes, summary.addresses_peak_ns, summary.addresses_peak, max(floor))
     axes.set_ylabel("addresses")
     tick_counts(axes, 5)
     axes.set_title(
@@ -230,6 +233,20 @@ def _draw_addresses(axes: "Axes", result: FleetResult) -> None:
         f"at most {summary.addresses_peak:,} ({clock(summary.addresses_peak_ns)})"
     )
     side_labels(axes, labels)
+
+
+def _mark_peak(axes: "Axes", peak_ns: int, peak: float, most: float) -> None:
+    """Let the axis reach a peak, and mark it if it lies between samples, the highest of which is `most`."""
+    if peak > most:
+        axes.plot([peak_ns / NS_PER_S], [peak], marker="v", ms=4, color=INK)
+        axes.annotate(f"{peak:,.0f}", (peak_ns / NS_PER_S, peak), xytext=(4, 0), textcoords="offset points", va="center", fontsize=7.5)
+    axes.set_ylim(0, (max(peak, most) or 1) * 1.08)
+
+
+def _wait_panel(result: FleetResult) -> Panel:
+    if not any(each.pods_waiting or each.pods_pending for each in result.samples):
+        return empty_panel(_wait_title(result.summary.to_start))
+    return Panel(1.2, lambda axes: _draw_waiting(axes, result))
 
 
 def _draw_waiting(axes: "Axes", result: FleetResult) -> None:
@@ -242,7 +259,7 @@ def _draw_waiting(axes: "Axes", result: FleetResult) -> None:
     axes.fill_between(times, floor, step="post", facecolor=ORANGE, lw=0)
     axes.fill_between(times, floor, ceiling, step="post", facecolor=PURPLE, edgecolor=INK, hatch="\\\\\\\\", lw=0)
     axes.step(times, ceiling, where="post", color=INK, lw=0.35)
-    most = max(*ceiling, 1)
+    most = max(ceiling)
     axes.set_ylim(0, most * 1.08)
     axes.set_ylabel("pods that wait")
     tick_counts(axes, 4)
@@ -263,38 +280,43 @@ def _wait_title(waits: Waits) -> str:
     return f"{late}, the last after {span(waits.max_ns)}"
 
 
+def _call_panel(result: FleetResult) -> Panel:
+    if not any(totals(result.calls, len(result.samples))[1:]):
+        return empty_panel("No calls to EC2 after the start")
+    return Panel(1.2, lambda axes: _draw_calls(axes, result))
+
+
 def _draw_calls(axes: "Axes", result: FleetResult) -> None:
     times_ns = [each.time_ns for each in result.samples]
     calls, lost = totals(result.calls, len(times_ns)), totals(result.throttled, len(times_ns))
-    lengths = [max(after - before, 1) for before, after in itertools.pairwise(times_ns)]
-    rates = [rounded(count * MINUTE_NS, length, 2) for count, length in zip(calls[1:], lengths, strict=True)]
-    lost_rates = [rounded(count * MINUTE_NS, length, 2) for count, length in zip(lost[1:], lengths, strict=True)]
-    places = _thinned(times_ns[1:], calls[1:]) if rates else []
+    places = _thinned(times_ns[1:], calls[1:])
     times = [*_seconds(result, places), result.duration_ns / NS_PER_S]
-    drawn, lost_drawn = ([each[place] for place in places] + each[-1:] or [0.0] for each in (rates, lost_rates))
+    drawn, lost_drawn = ([each[place] for place in places] + each[-1:] for each in (rates(times_ns, calls), rates(times_ns, lost)))
     axes.fill_between(times, drawn, step="post", facecolor=GREEN, lw=0)
     axes.fill_between(times, lost_drawn, step="post", facecolor=VERMILLION, edgecolor=INK, hatch="xxxx", lw=0)
-    most = max(rates, default=0.0) or 1.0
-    axes.set_ylim(0, most * 1.08)
+    summary = result.summary.call_rates["all"]
+    _mark_peak(axes, summary.worst_minute_ns, summary.worst_minute, max(drawn))
     axes.set_ylabel("calls a minute")
     tick_counts(axes, 4)
-    summary = result.summary.call_rates["all"]
     throttled = f"; EC2 throttles {summary.throttled:,}" if summary.throttled else ""
     axes.set_title(
         f"{summary.per_minute:,.1f} calls to EC2 a minute on average, at most {summary.worst_minute:,.0f} "
         f"({clock(summary.worst_minute_ns)}){throttled}"
     )
-    side_labels(axes, [(most * 0.75, "all calls", GREEN, ""), *([(most * 0.2, "throttled", VERMILLION, "xxxx")] if any(lost) else [])])
+    top = axes.get_ylim()[1]
+    side_labels(axes, [(top * 0.75, "all calls", GREEN, ""), *([(top * 0.2, "throttled", VERMILLION, "xxxx")] if any(lost) else [])])
 
 
 def _draw_zones(axes: "Axes", result: FleetResult) -> None:
     times_ns = [each.time_ns for each in result.samples]
     most = max(1, *(each.pods_running for samples in result.zone_samples.values() for each in samples))
     labels: list[tuple[float, str, str, str]] = []
-    for (zone, samples), (colour, dashes) in zip(result.zone_samples.items(), _LINES, strict=False):
+    for (zone, samples), (colour, dashes), width in zip(
+        result.zone_samples.items(), _LINES, _widths(len(result.zone_samples)), strict=False
+    ):
         running = [each.pods_running for each in samples]
         places = _thinned(times_ns, running)
-        axes.step(_seconds(result, places), [running[place] for place in places], where="post", color=colour, linestyle=dashes, lw=1)
+        axes.step(_seconds(result, places), [running[place] for place in places], where="post", color=colour, linestyle=dashes, lw=width)
         labels.append((most * (1 - len(labels) / len(_LINES)), f"zone {zone}", colour, ""))  # from the top, in the order of the zones
     axes.set_ylim(0, most * 1.08)
     axes.set_ylabel("pods running")
@@ -304,77 +326,17 @@ def _draw_zones(axes: "Axes", result: FleetResult) -> None:
     side_labels(axes, labels)
 
 
-# --- a subnet ------------------------------------------------------------------------------------------------------------------
-
-_FREE_COLOURS = colour_steps("#12344D", [VERMILLION, ORANGE, "#FBE3B0"], 15, "#F7F7F7")
-"""The colour of a /28 by its free addresses: dark for none, orange for some, nearly white for all 16."""
-
-
-def _draw_subnet(axes: "Axes", result: FleetResult, name: str) -> None:
-    strips, summary = result.strips[name], result.summary.subnets[name]
-    rows = _strip_rows([counts for _, counts in strips])
-    times = [time_ns / NS_PER_S for time_ns, _ in strips]
-    end = result.duration_ns / NS_PER_S
-    edges = [*times, end] if times[-1] < end else times  # the first strip is from the start, so at least one column remains
-    columns = len(edges) - 1
-    heights = [summary.size * number / len(rows) for number in range(len(rows) + 1)]
-    axes.pcolormesh(edges, heights, [row[:columns] for row in rows], cmap=_FREE_COLOURS, vmin=-0.5, vmax=16.5, rasterized=True)
-    axes.set_ylim(summary.size, 0)
-    axes.grid(visible=False)
-    axes.set_ylabel("address (offset)")
-    step = max(16, summary.size // 4)
-    tick_at(axes, range(0, summary.size + 1, step))
-    _mark_periods(axes, result, name)
-    axes.set_title(_subnet_title(result, name), pad=9)
-    for place, text, colour in ((0.85, "free /28", "#F7F7F7"), (0.5, "/28 in part free", ORANGE), (0.15, "taken /28", "#12344D")):
-        swatch(axes, place, 0.08, colour)
-        side_text(axes, place, text)
-
-
-def _strip_rows(strips: Sequence[bytes]) -> list[list[float]]:
-    """Turn strips over time into rows of the picture. A row of several /28s is their mean; it is full or empty only if all of them are."""
-    count = len(strips[0])
-    size = -(-count // STRIP_ROWS)
-
-    def mean(counts: bytes) -> float:
-        whole = sum(counts) / len(counts)
-        return whole if whole in {0, 16} else min(max(whole, 1), 15)
-
-    return [[mean(strip[begin : begin + size]) for strip in strips] for begin in range(0, count, size)]
-
-
-def _mark_periods(axes: "Axes", result: FleetResult, name: str) -> None:
-    """Draw a bar above the strip wherever no /28 is free."""
-    none = [not sample.free_prefixes for sample in result.subnet_samples[name]]
-    if any(none):
-        axes.fill_between(
-            [sample.time_ns / NS_PER_S for sample in result.samples],
-            1.015,
-            1.055,
-            where=none,
-            step="post",
-            transform=axes.get_xaxis_transform(),
-            clip_on=False,
-            facecolor=VERMILLION,
-            lw=0,
-        )
-        axes.text(1.012, 1.035, "no free /28", transform=axes.transAxes, va="center", fontsize=7.5, color=VERMILLION)
-
-
-def _subnet_title(result: FleetResult, name: str) -> str:
-    summary = result.summary.subnets[name]
-    where = name if summary.zone is None else f"{name} in zone {summary.zone}"
-    if not summary.free_prefixes_least:
-        untaken = f"{summary.untaken_at_fewest_prefixes:,} addresses are free"
-        return f"Subnet {where}: no /28 is left at {clock(summary.free_prefixes_least_ns)}, though {untaken}"
-    return f"Subnet {where}: at least {summary.free_prefixes_least:,} /28s and {summary.free_least:,} addresses stay free"
-
-
 # --- several runs --------------------------------------------------------------------------------------------------------------
 
 _LINES = (
     (BLUE, "-"), (VERMILLION, "--"), (GREEN, "-."), (BLACK, ":"), (ORANGE, "-"), (PURPLE, "--"), (SKY, "-."), (GREY, "-"),
 )  # fmt: skip
+
+
+def _widths(count: int) -> list[float]:
+    """Return the widths of lines that are drawn one over the other: the first is the widest, so that it shows below the others."""
+    step = min(0.9, 2.4 / count)
+    return [1 + step * (count - 1 - number) for number in range(count)]
 
 
 @attrs.frozen
@@ -406,11 +368,17 @@ _BARS: tuple[tuple[str, Callable[[FleetResult], _Bar]], ...] = (
 
 
 def _draw_lines(axes: "Axes", results: Mapping[str, FleetResult]) -> None:
-    for (name, result), (colour, dashes) in zip(results.items(), _LINES, strict=False):
+    for (name, result), (colour, dashes), width in zip(results.items(), _LINES, _widths(len(results)), strict=False):
         heights = [sample.addresses_attached for sample in result.samples]
         places = _thinned([sample.time_ns for sample in result.samples], heights)
         axes.step(
-            _seconds(result, places), [heights[place] for place in places], where="post", color=colour, linestyle=dashes, lw=1.2, label=name
+            _seconds(result, places),
+            [heights[place] for place in places],
+            where="post",
+            color=colour,
+            linestyle=dashes,
+            lw=width,
+            label=name,
         )
     axes.set_ylim(bottom=0)
     axes.set_ylabel("pod addresses attached")
