@@ -120,6 +120,15 @@ def eni_table(device_number: int, network_card: int = 0) -> int:
     return device_number + 1 if device_number else MAIN_TABLE
 
 
+def card_of(table: int | None) -> int | None:
+    """Return the network card above 0 to whose ENIs a table belongs; None for any other table.
+
+    >>> card_of(10301), card_of(2)
+    (3, None)
+    """
+    return (table - _CARD_TABLES) // _TABLES_PER_CARD if table is not None and table > _CARD_TABLES else None
+
+
 def branch_table(vlan_id: int) -> int:
     """Return the routing table of a branch ENI.
 

@@ -80,6 +80,29 @@ def test_a_pod_with_a_branch_eni_is_none_of_ipamds():
     assert told(cluster(), lambda values: values | branch) == []
 
 
+def test_a_network_card_of_which_nothing_was_read_is_not_judged():
+    of_card = {
+        Rule(destination="10.0.15.250", table=254, priority=512),
+        Rule(source="10.0.15.250", table=10101, priority=1536),
+        Route(destination="10.0.15.250/32", device="eni0123456789a"),
+    }
+    made = cluster()
+    assert told(made, lambda values: values | of_card) == []
+    (here,) = made.nodes
+    enis = documents(made)[f"{here.name}/enis.json"] | {"1": {"TotalIPs": 0, "AssignedIPs": 0, "ENIs": {}}}
+    found = told(made, lambda values: values | of_card, more={"enis.json": enis})
+    assert [rule for rule, *_ in found] == ["rule-without-pod", "route-without-pod"]
+
+
+def test_old_releases_translate_in_a_later_chain():
+    def old(values):
+        chain = next(each for each in values if isinstance(each, XtablesChain) and each.name == "AWS-SNAT-CHAIN-0")
+        first = XtablesChain(table="nat", name=chain.name, rules=("! -d 10.0.0.0/16 -j AWS-SNAT-CHAIN-1",))
+        return (values - {chain}) | {first, XtablesChain(table="nat", name="AWS-SNAT-CHAIN-1", rules=chain.rules[-1:])}
+
+    assert told(cluster(), old) == []
+
+
 def test_a_second_rule_to_another_table_is_told():
     made = cluster()
     address = second(made)

@@ -10,6 +10,7 @@ from vpcipam.datapath.layout import (
     FROM_POD_PRIORITY,
     MARK_PRIORITY,
     TO_POD_PRIORITY,
+    card_of,
     eni_table,
     everywhere,
     whole,
@@ -118,10 +119,12 @@ def _by_address(rules: list[Rule]) -> tuple[set[str], dict[str, set[int | None]]
     return to_pod - {""}, from_pod
 
 
-def _on_branch_enis(node: NodeCase, from_pod: dict[str, set[int | None]]) -> set[str]:
-    """Return the addresses of pods with security groups, which ipamd does not know."""
+def _unknown_to_ipamd(node: NodeCase, from_pod: dict[str, set[int | None]]) -> set[str]:
+    """Return the addresses that what was read of ipamd can't have: of branch ENIs, and of network cards that nothing shows."""
+    cards = {card.value.network_card for card in node.cards} | {eni.value.network_card for eni in node.enis}
     shown = {each.address for pod in node.pods for each in pod.value.branch_enis}
-    return shown | {address for address, tables in from_pod.items() if not tables.isdisjoint(BRANCH_TABLES)}
+    tables = {table for tables in from_pod.values() for table in tables if table in BRANCH_TABLES or card_of(table) not in {None, *cards}}
+    return shown | {address for address in from_pod if not tables.isdisjoint(from_pod[address])}
 
 
 def check_pod_rules(node: NodeCase) -> Iterator[Finding]:
@@ -129,7 +132,7 @@ def check_pod_rules(node: NodeCase) -> Iterator[Finding]:
     to_pod, from_pod = _by_address(_rules(node))
     sources = _sources(node, "rules")
     held = {each.address: each for each in node.held}
-    for address in _sorted({*to_pod, *from_pod} - held.keys() - _on_branch_enis(node, from_pod)):
+    for address in _sorted({*to_pod, *from_pod} - held.keys() - _unknown_to_ipamd(node, from_pod)):
         message = f"has {_numbers(address in to_pod, address in from_pod)}, and no sandbox holds it"
         suggestion = "the next pod with this address can be sent out of the wrong ENI: " + "; ".join(
             [*([f"ip rule del to {address} priority {TO_POD_PRIORITY}"] if address in to_pod else ())]
@@ -192,7 +195,7 @@ def check_pod_routes(node: NodeCase) -> Iterator[Finding]:
     for address in _sorted(held.keys() - by_address.keys()):
         message = "has no route in the main table, though a sandbox holds it: the node can't reach it"
         yield Finding("pod-without-route", _FINDING, address, message, _NEW_POD, node.name, (*held[address].sources, *sources))
-    for address in _sorted(by_address.keys() - held.keys() - _on_branch_enis(node, from_pod)):
+    for address in _sorted(by_address.keys() - held.keys() - _unknown_to_ipamd(node, from_pod)):
         device = by_address[address].device or ""
         if _HOST_INTERFACE.fullmatch(device):
             message = f"has a route by {device}, and no sandbox holds it"
@@ -251,9 +254,8 @@ def check_source_nat(node: NodeCase) -> Iterator[Finding]:
     if options is None or options.ipv6:
         return
     values, sources = _values(node, "iptables"), _sources(node, "iptables")
-    translates = any(
-        isinstance(each, XtablesChain) and each.name == SNAT_CHAIN and any("-j SNAT " in rule for rule in each.rules) for each in values
-    )
+    chains = [each for each in values if isinstance(each, XtablesChain) and each.name.startswith("AWS-SNAT-CHAIN-")]
+    translates = any("-j SNAT " in rule for chain in chains for rule in chain.rules)  # old releases do it in a later chain
     on = translates and XtablesRule(table="nat", chain="POSTROUTING", rule=f"-j {SNAT_CHAIN}") in values
     if not on and not options.external_snat:
         message = f"has no rule of {SNAT_CHAIN} that translates sources: pods reach nothing outside the VPC"
@@ -270,11 +272,7 @@ def check_marks(node: NodeCase) -> Iterator[Finding]:
         return
     values = _values(node, "iptables")
     missing = [name for name, there in _marks(options, values) if not there]
-    if (
-        not options.external_snat
-        and _states(node, "nftables", 4)
-        and not _marks_connections(options, [*values, *_values(node, "nftables")])
-    ):
+    if not options.external_snat and _states(node, "nftables", 4) and not _marks_connections([*values, *_values(node, "nftables")]):
         missing.append("the mark of connections that leave the VPC")
     if missing:
         message = f"lacks {', '.join(missing)}: answers leave by the wrong ENI, and the VPC drops them"
@@ -291,9 +289,9 @@ def _marks(options: DatapathOptions, values: list[Readable]) -> Iterator[tuple[s
         yield "the mark of packets from pods", f"-i {options.veth_prefix}+ {restore_mark(options.mark)}" in rules
 
 
-def _marks_connections(options: DatapathOptions, values: list[Readable]) -> bool:
-    jump = XtablesRule(table="nat", chain="PREROUTING", rule=f"-i {options.veth_prefix}+ -j {CONNMARK_CHAIN}")
-    return jump in values or any(isinstance(each, NftTable) and each.name == NFT_TABLE for each in values)
+def _marks_connections(values: list[Readable]) -> bool:
+    jumps = (each.rule.endswith(f"-j {CONNMARK_CHAIN}") for each in values if isinstance(each, XtablesRule) and each.table == "nat")
+    return any(jumps) or any(isinstance(each, NftTable) and each.name == NFT_TABLE for each in values)
 
 
 def check_reverse_path(node: NodeCase) -> Iterator[Finding]:
