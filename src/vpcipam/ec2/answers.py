@@ -120,13 +120,15 @@ def _network_interface(members: _Members, *, zone: str | None, instance_id: str 
 
 
 def _elastic_ips(members: _Members, private_ip: str) -> tuple[ElasticIpAssociation, ...]:
-    """Parse the public addresses of an ENI; within an instance, they have no ids."""
+    """Parse the public addresses of an ENI; within an instance they have no ids, and those of carriers are left out."""
     found = {}
     for each in members.each("PrivateIpAddresses"):
-        if each.has("Association"):
-            shown, address = each.within("Association"), each.text("PrivateIpAddress")
+        shown = each.within("Association") if each.has("Association") else None
+        public_ip = "" if shown is None else shown.text("PublicIp", required=False)
+        if shown is not None and public_ip:
+            address = each.text("PrivateIpAddress")
             allocation_id, association_id = (shown.text(name, required=False) for name in ("AllocationId", "AssociationId"))
-            found[address] = ElasticIpAssociation(address, shown.text("PublicIp"), allocation_id, association_id)
+            found[address] = ElasticIpAssociation(address, public_ip, allocation_id, association_id)
     ordered = _ascending(address for address in found if address != private_ip)
     return tuple(found[address] for address in (private_ip, *ordered) if address in found)
 

@@ -326,6 +326,25 @@ def test_an_ipv4_address_is_empty_when_there_is_none(client, subnet_id):
     assert (eni.private_ip, eni.secondary_ips) == ("", ())
 
 
+def test_public_addresses_are_read_and_those_of_carriers_left_out():
+    associations = [
+        {"CarrierIp": "155.0.0.1"},
+        {"PublicIp": "3.0.0.9", "IpOwnerId": "amazon"},
+        {"PublicIp": "3.0.0.7", "AllocationId": "e"},
+    ]
+    items = [
+        {"PrivateIpAddress": f"10.0.0.{20 - number}", "Primary": number == 1, "Association": each}
+        for number, each in enumerate(associations)
+    ]
+    shown = {"NetworkInterfaceId": "eni-1", "SubnetId": "s", "VpcId": "v", "AvailabilityZone": "z", "Status": "available"}
+    eni = read_network_interface({**shown, "PrivateIpAddress": "10.0.0.19", "PrivateIpAddresses": items})
+    assert eni.unreadable == ()
+    assert [(each.private_ip, each.public_ip, each.allocation_id) for each in eni.elastic_ips] == [
+        ("10.0.0.19", "3.0.0.9", ""),
+        ("10.0.0.18", "3.0.0.7", "e"),
+    ]
+
+
 def test_the_primary_address_is_listed_first(client, subnet_id):
     eni = client.create_network_interface(SubnetId=subnet_id, SecondaryPrivateIpAddressCount=1)["NetworkInterface"]
     assert [(each["PrivateIpAddress"], each["Primary"], each["PrivateDnsName"]) for each in eni["PrivateIpAddresses"]] == [
