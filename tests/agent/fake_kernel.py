@@ -116,9 +116,9 @@ class FakeKernel:
             if each.address not in self.routes:
                 self._put("routes", each.address, host_name(key, pod, index))
 
-    def sweep(self, addresses):
+    def sweep(self, held):
         self._require("sweep")
-        for address in {*self.routes} - addresses:
+        for address in {*self.routes} - held():
             self._drop("routes", address)
 
 

@@ -1,5 +1,8 @@
 """The agent: requests, ticks and restarts, over a kernel that is a folder. It is killed in test_kills.py."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor, wait
+
 import pytest
 from nodes_to_run import QUIET, Account, Plugin, S, request
 
@@ -118,6 +121,54 @@ def test_an_eni_without_an_interface_serves_no_pod(plugin):
     plugin.agent.tick(10 * S)
     plugin.now_ns = 40 * S
     assert "attachments" in plugin.add("c3")
+
+
+# --- several requests at a time ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def in_threads():
+    """Start calls in threads of their own, and wait for their answers."""
+    with ThreadPoolExecutor() as threads:
+        yield threads.submit
+
+
+def test_pods_are_connected_at_the_same_time(plugin, in_threads, monkeypatch):
+    """Each waits in the kernel until the other is there too."""
+    kernel = plugin.agent._wiring
+    connect, both, alone = kernel.connect, threading.Barrier(2), threading.Lock()
+
+    def wait_and_connect(*args):
+        both.wait(30)
+        with alone:
+            return connect(*args)
+
+    monkeypatch.setattr(kernel, "connect", wait_and_connect)
+    adds = [in_threads(plugin.add, container, f"pod-of-{container}") for container in ("c1", "c2")]
+    assert all("attachments" in each.result(30) for each in adds)
+    assert len({*plugin.addresses().values()}) == 2
+
+
+@pytest.mark.parametrize("request_of", ["the sandbox", "a new sandbox of the pod"])
+def test_requests_about_one_pod_wait_for_each_other(plugin, in_threads, monkeypatch, request_of):
+    kernel = plugin.agent._wiring
+    connect, begun, go_on = kernel.connect, threading.Event(), threading.Event()
+
+    def connect_later(*args):
+        begun.set()
+        assert go_on.wait(30)
+        return connect(*args)
+
+    monkeypatch.setattr(kernel, "connect", connect_later)
+    first = in_threads(plugin.add, "c1", "web-0")
+    assert begun.wait(30)
+    second = in_threads(plugin.delete, "c1") if request_of == "the sandbox" else in_threads(plugin.add, "c2", "web-0")
+    assert not wait([second], timeout=0.1).done
+    go_on.set()
+    assert "attachments" in first.result(30)
+    assert "error" not in second.result(30)
+    assert sorted(plugin.addresses()) == ([] if request_of == "the sandbox" else ["c1", "c2"])
+    assert len(plugin.account.kernel().links) == len({*plugin.addresses()} - {"c1"})
 
 
 # --- DEL, CHECK, GC, STATUS ----------------------------------------------------------------------------------------------

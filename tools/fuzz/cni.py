@@ -4,7 +4,7 @@ import contextlib
 import io
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from fuzz.target import Target, folder, require, text_of
@@ -49,8 +49,8 @@ class _NoKernel:
     def repair(self, _key: SandboxKey, _pod: PodRef | None, _assignments: tuple[Assignment, ...]) -> None:
         return
 
-    def sweep(self, addresses: frozenset[str]) -> None:
-        self.addresses &= addresses
+    def sweep(self, held: Callable[[], frozenset[str]]) -> None:
+        self.addresses &= held()
 
 
 def _agent(wiring: _NoKernel) -> Agent:

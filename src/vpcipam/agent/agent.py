@@ -5,8 +5,9 @@ before it releases the address. So whatever the kernel has for a pod, the journa
 not have.
 """
 
+import contextlib
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import attrs
@@ -50,7 +51,7 @@ class Refused(VpcIpamError):
 
 
 class Agent:
-    """A node and its kernel, in step. Any thread may call it; one lock serializes what changes the kernel.
+    """A node and its kernel, in step. Any thread may send requests. Those about one sandbox, or one pod, are carried out one by one.
 
     Args:
         node: a node that is not started, with journals.
@@ -77,7 +78,8 @@ class Agent:
         self._folder = folder
         self._read_vpc_cidrs = vpc_cidrs
         self._log = log
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
+        self._busy: set[SandboxKey | PodRef] = set()  # what requests are about; they wait for each other only there
         self._vpc_cidrs: tuple[str, ...] = ()
         self._vpc_cidrs_due_ns = 0
         self._wanted: object = None  # the ENIs and CIDRs of the last set-up that succeeded
@@ -139,9 +141,8 @@ class Agent:
     def _sweep_evicted(self) -> None:
         """Clear the kernel of the addresses that EC2 has taken from sandboxes. They cool, so no other sandbox has got them yet."""
         if self._evicted:
-            with self._lock:
-                self._wiring.sweep(self._held_addresses())
             self._evicted = False
+            self._wiring.sweep(self._held_addresses)
 
     def _set_up(self, now_ns: int) -> None:
         """Set up the node if its ENIs or the VPC's CIDRs have changed, or an ENI was not ready."""
@@ -158,8 +159,7 @@ class Agent:
         subnets: dict[str, Subnet] = {
             subnet.subnet_id: subnet for subnet in self._ec2.describe_subnets(subnet_ids=sorted(subnet_ids), now_ns=now_ns)
         }
-        with self._lock:
-            self._usable = self._wiring.set_up(enis, subnets, self._vpc_cidrs)
+        self._usable = self._wiring.set_up(enis, subnets, self._vpc_cidrs)
         self._wanted = wanted
         waiting = sorted(managed - self._usable)
         self._log(f"set up {len(enis)} ENIs" + (f"; the kernel has no interface for {', '.join(waiting)} yet" if waiting else ""))
@@ -193,23 +193,43 @@ class Agent:
             )
         match request:
             case {"verb": "ADD", "key": key, "pod": [str(namespace), str(name)], "every_card": bool(every_card)}:
-                with self._lock:
-                    pod = PodRef(namespace, name) if name else None
-                    return self._add(_key(key), pod, _required(netns), now_ns, every_card=every_card)
+                sandbox, pod = _key(key), PodRef(namespace, name) if name else None
+                with self._alone(sandbox, pod):
+                    return self._add(sandbox, pod, _required(netns), now_ns, every_card=every_card)
             case {"verb": "DEL", "key": key}:
-                with self._lock:
+                with self._alone(_key(key)):
                     self._delete(_key(key), now_ns)
             case {"verb": "CHECK", "key": key}:
-                with self._lock:
+                with self._alone(_key(key)):
                     return self._check(_key(key), _required(netns))
             case {"verb": "GC", "network": str(network), "valid": list(valid)}:
-                with self._lock:
-                    self._collect(network, {_key([network, *each] if isinstance(each, list) else each) for each in valid}, now_ns)
+                self._collect(network, {_key([network, *each] if isinstance(each, list) else each) for each in valid}, now_ns)
             case {"verb": "STATUS"}:
                 self._status(now_ns)
             case _:
                 raise MessageError(f"a request is not readable: its verb is {request.get('verb')!r}")
         return {}
+
+    @contextlib.contextmanager
+    def _alone(self, key: SandboxKey, pod: PodRef | None = None) -> Iterator[None]:
+        """Wait for requests about the sandbox, and about others of its pod, which can have the same host interface.
+
+        Requests about other pods go on meanwhile: an IPv6 pod takes the kernel one or two seconds.
+        """
+
+        def subjects() -> set[SandboxKey | PodRef]:
+            return {key, pod or self._pod(key) or key}
+
+        with self._changed:
+            self._changed.wait_for(lambda: self._busy.isdisjoint(subjects()))
+            taken = subjects()
+            self._busy |= taken
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._busy -= taken
+                self._changed.notify_all()
 
     def _add(self, key: SandboxKey, pod: PodRef | None, netns: str, now_ns: int, *, every_card: bool) -> Answer:
         for other in self._held_keys():
@@ -289,11 +309,12 @@ class Agent:
         for key in {*self._held_keys(), *undecided}:
             if key.network_name == network and key not in valid:
                 try:
-                    self._delete(key, now_ns)
+                    with self._alone(key):
+                        self._delete(key, now_ns)
                 except VpcIpamError as error:
                     errors.append(f"{key}: {error}")
         try:
-            self._wiring.sweep(self._held_addresses())
+            self._wiring.sweep(self._held_addresses)
         except VpcIpamError as error:
             errors.append(str(error))
         if errors:

@@ -173,11 +173,10 @@ class KernelWiring:
         ]
         self._apply((*wanted, *stale))
 
-    def sweep(self, addresses: frozenset[str]) -> None:
+    def sweep(self, held: Callable[[], frozenset[str]]) -> None:
         """Remove the routes and rules of addresses that no sandbox holds; see `Wiring`."""
-        held = {whole(address) for address in addresses}
-        strays = {cidr for value in owned(self._read(self._host), self._settings) if (cidr := _pod_cidr(value)) is not None} - held
-        for cidr in sorted(strays):
+        there = {cidr for value in owned(self._read(self._host), self._settings) if (cidr := _pod_cidr(value)) is not None}
+        for cidr in sorted(there - {whole(address) for address in held()}):
             self._apply(tuple(host_side_teardown(cidr.partition("/")[0], None)), undo=False)
 
     def _plan(self, key: SandboxKey, pod: PodRef | None, assignments: tuple[Assignment, ...]) -> tuple[Step, ...]:

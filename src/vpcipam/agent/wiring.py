@@ -1,6 +1,6 @@
 """What the agent needs of a kernel, as a protocol: it decides who gets which address, and a `Wiring` carries it out."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 import attrs
@@ -37,7 +37,7 @@ class PodInterface:
 class Wiring(Protocol):
     """Connects pods to the node's ENIs. Every call can be repeated, also after one that was killed at any point.
 
-    The agent makes one call at a time. A call that fails raises a `VpcIpamError`.
+    Calls about different pods can come at the same time, from several threads. A call that fails raises a `VpcIpamError`.
     """
 
     def set_up(self, enis: Iterable[NetworkInterface], subnets: Mapping[str, Subnet], vpc_cidrs: tuple[str, ...]) -> frozenset[str]:
@@ -86,10 +86,11 @@ class Wiring(Protocol):
         """Restore what the host lacks for a connected sandbox. What its namespace lacks stays as it is."""
         ...
 
-    def sweep(self, addresses: frozenset[str]) -> None:
+    def sweep(self, held: Callable[[], frozenset[str]]) -> None:
         """Remove the routes and rules of addresses that no sandbox holds. Interfaces stay.
 
         Args:
-            addresses: all addresses that sandboxes of the node hold.
+            held: returns all addresses that sandboxes of the node hold. Call it after looking at the kernel, since a sandbox has its
+                address before it is connected.
         """
         ...
