@@ -17,7 +17,7 @@ $(foreach each,$(FILE),$(if $(findstring ::,$(each)),,$(eval .PHONY: $(each))$(e
 .DEFAULT: ; @:
 endif
 
-.PHONY: help demo quick test test-compiled test-plain test-one coverage lint format types mypy stubtest bench fuzz figures docs links dist clean sanitize flakes verification seeded-bugs mutants
+.PHONY: help demo quick test test-compiled test-plain test-one coverage lint format types mypy stubtest bench fuzz figures docs links dist clean sanitize flakes verification seeded-bugs mutants other-kernel
 
 help: ## List the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -56,6 +56,9 @@ sanitize: $(VENV)/dev ## Run the suites of pools and datastore with AddressSanit
 
 seeded-bugs: $(VENV)/dev ## Plant faults one by one, and show that the suite catches each; takes minutes: make seeded-bugs [ONLY=NAME]
 	$(BIN)/python tools/seeded_bugs.py $(ONLY)
+
+other-kernel: $(VENV)/dev ## Run the tests that need ESP and VLANs on Debian's kernel, in a virtual machine; takes minutes, needs Debian and root
+	$(BIN)/python tools/other_kernel.py
 
 lint: $(VENV)/dev ## Run ruff (format and rules) and cython-lint
 	$(BIN)/ruff format --check .

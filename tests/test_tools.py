@@ -18,6 +18,8 @@ REPOSITORY = Path(__file__).parent.parent
         ("tools/flakes.py x", 2, "must be a number, 1 or more, not x"),
         ("tools/flakes.py 0", 2, "must be a number, 1 or more, not 0"),
         ("tools/sanitize.py --help", 0, "make sanitize"),
+        ("tools/other_kernel.py --help", 0, "make other-kernel"),
+        ("tools/other_kernel.py x", 2, "unrecognized arguments: x"),
         ("tools/seeded_bugs.py nope", 1, "no fault is named nope"),
         ("-m fuzz --target words --input missing", 2, "there is no file missing"),
     ],
