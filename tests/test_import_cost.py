@@ -120,6 +120,9 @@ FLEETS = {"vpcipam.fleet"}
 READERS = {"vpcipam.inspection", "vpcipam.contracts"}
 NODES = {"vpcipam.planner", "vpcipam.node", "vpcipam.datastore", "vpcipam.ec2", "vpcipam.pool", "vpcipam.events"}
 CLUSTERS = {"vpcipam.planner.cluster", "vpcipam.planner.present", "vpcipam.planner.subnet_packing", "tomllib"}
+CONDITIONS = {
+    f"vpcipam.ec2.{name}" for name in ("conditions", "faults", "latency", "throttle", "over_time.interceptor", "worlds", "state.invariants")
+}
 OTHER_FORMS = {"csv", "json", "vpcipam.cli.markdown", "click.shell_completion"}
 NETWORK = {"socket", "asyncio", "boto3", "uvicorn", "starlette", "vpcipam.ec2.serve", "vpcipam.ec2.fake", "vpcipam.ec2.boto"}
 NEVER = NETWORK | {"rich", "matplotlib", "distributed", "hypothesis"}
@@ -131,7 +134,12 @@ LOADS_NONE_OF = {
     "limits m5.large": FLEETS | READERS | NODES | OTHER_FORMS | {"vpcipam.settings", "yaml", "pathlib"},
     "max-pods m5.large": FLEETS | READERS | NODES | OTHER_FORMS | {"vpcipam.settings", "yaml", "pathlib"},
     f"settings {EXAMPLES}/aws-node.yaml": FLEETS | READERS | NODES,
-    "plan m5.large --pods 3": FLEETS | READERS | CLUSTERS | OTHER_FORMS | {"yaml", "pathlib", "difflib", "vpcipam.cli.plan_from"},
+    "plan m5.large --pods 3": CONDITIONS
+    | FLEETS
+    | READERS
+    | CLUSTERS
+    | OTHER_FORMS
+    | {"yaml", "pathlib", "difflib", "vpcipam.cli.plan_from"},
     "size m5.large --nodes 3 --pods 3 --zones 3": FLEETS | READERS | {"yaml", "vpcipam.planner.present"},
     f"simulate {EXAMPLES}/scenarios/rolling-deployment.toml": READERS | {"yaml", "multiprocessing"},
     f"inspect {EXAMPLES}/present/nodes.json": FLEETS | {"vpcipam.planner.cluster", "yaml"},

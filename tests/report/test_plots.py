@@ -294,6 +294,13 @@ def test_a_comparison_names_each_run_and_its_figures(run, words, tmp_path):
     assert {" 40 s"} <= {*words(plot_comparison, {"a": waited(), "b": quiet}, folder=tmp_path)}
 
 
+def test_what_no_run_has_is_named_below_instead_of_drawn(run, words, tmp_path):
+    idle = result_of(recorded(({},), ({},)), MINUTE)
+    (said,) = (text for text in words(plot_comparison, {"a": idle, "b": idle}, folder=tmp_path) if text.startswith("The same in every run"))
+    assert "calls to EC2: 0; never had an address: 0; 99 % start within: 0 s" in said
+    assert not any(text.startswith("The same") for text in words(plot_comparison, {"a": run, "b": waited()}, folder=tmp_path))
+
+
 def waited():
     """A run in which the only pod waits for 40 s."""
     recorder = recorded(({},), ({},))

@@ -36,17 +36,16 @@ documentation is silent, the model does what users report, or else the least sur
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vpcipam.ec2.actions.every import EveryAction
 from vpcipam.ec2.api import Instance, NetworkInterface, SecurityGroup, Subnet, SubnetCidrReservation, Vpc
-from vpcipam.ec2.conditions import Conditions
-from vpcipam.ec2.over_time.interceptor import CallInterceptor
 from vpcipam.ec2.resources import ElasticIp, LaunchTemplate
-from vpcipam.ec2.state import invariants
-from vpcipam.ec2.worlds import read_world, write_world
 from vpcipam.errors import InvalidArgument
 from vpcipam.limits import InstanceLimits
+
+if TYPE_CHECKING:
+    from vpcipam.ec2.conditions import Conditions
 
 
 class Ec2Model(EveryAction):
@@ -87,6 +86,8 @@ class Ec2Model(EveryAction):
             >>> [subnet.available_ip_address_count for subnet in ec2.subnets]
             [251]
         """
+        from vpcipam.ec2.worlds import read_world  # noqa: PLC0415 - most models are built by calls, and start faster without it
+
         model = cls()
         read_world(model, model._account, world)
         model._call_counts.clear()
@@ -100,9 +101,11 @@ class Ec2Model(EveryAction):
         """
         if self._address_choice != "lowest":
             raise InvalidArgument(f"only a model with address_choice 'lowest' has a world, not one with {self._address_choice!r}")
+        from vpcipam.ec2.worlds import write_world  # noqa: PLC0415 - likewise
+
         return write_world(self._account)
 
-    def set_conditions(self, conditions: Conditions | None) -> None:
+    def set_conditions(self, conditions: "Conditions | None") -> None:
         """Replace the conditions; the token buckets start full. Call it after a setup that ran without conditions.
 
         Raises:
@@ -111,7 +114,7 @@ class Ec2Model(EveryAction):
         lags = conditions is not None and (conditions.describe_lag_ns or conditions.metadata_lag_ns)
         if lags and self._account.vpcs:
             raise InvalidArgument("conditions with a lag need the history from the start: give them to Ec2Model itself")
-        self._interceptor = None if conditions is None else CallInterceptor(conditions, self._account)
+        self._interceptor = self._interceptor_of(conditions)
 
     @property
     def vpcs(self) -> tuple[Vpc, ...]:
@@ -204,6 +207,8 @@ class Ec2Model(EveryAction):
         return None if buckets is None else buckets.tokens(action, now_ns, filtered=filtered)
 
     def _check(self) -> None:
+        from vpcipam.ec2.state import invariants  # noqa: PLC0415 - only tests check them
+
         invariants.check(self._account)
         if self._interceptor is not None:
             self._interceptor.check()

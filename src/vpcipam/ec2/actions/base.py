@@ -5,9 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from vpcipam.ec2.conditions import Conditions
 from vpcipam.ec2.errors import ErrorCode
-from vpcipam.ec2.over_time.interceptor import CallInterceptor
 from vpcipam.ec2.over_time.snapshots import Snapshot
 from vpcipam.ec2.state.account import GROUPS_PER_ENI, Account, Records
 from vpcipam.ec2.state.call import Call, sorted_texts, texts
@@ -16,6 +14,8 @@ from vpcipam.ec2.subnet_rules import AddressChoice
 from vpcipam.errors import InvalidArgument
 
 if TYPE_CHECKING:
+    from vpcipam.ec2.conditions import Conditions
+    from vpcipam.ec2.over_time.interceptor import CallInterceptor
     from vpcipam.ec2.over_time.subnet_watch import SubnetWatch
 
 _Value = TypeVar("_Value")
@@ -52,17 +52,25 @@ class Actions:
     action takes subnets, ENIs and instances from `_visible`, which may show the past.
     """
 
-    def __init__(self, *, address_choice: AddressChoice = "lowest", seed: int = 0, conditions: Conditions | None = None) -> None:
+    def __init__(self, *, address_choice: AddressChoice = "lowest", seed: int = 0, conditions: "Conditions | None" = None) -> None:
         if address_choice not in ("lowest", "random"):
             raise InvalidArgument(f"address_choice is {address_choice!r}; it must be 'lowest' or 'random'")
         self._address_choice: AddressChoice = address_choice
         self._seed = operator.index(seed)
         self._account = Account()
-        self._interceptor = None if conditions is None else CallInterceptor(conditions, self._account)
+        self._interceptor = self._interceptor_of(conditions)
         self._subnet_watch: SubnetWatch | None = None
         self._present = Snapshot(Views(self._account.enis), Views(self._account.instances), Views(self._account.subnets))
         self._call_counts: Counter[str] = Counter()
         self._metadata_read_count = 0
+
+    def _interceptor_of(self, conditions: "Conditions | None") -> "CallInterceptor | None":
+        """Return what applies conditions to calls; None if there are none."""
+        if conditions is None:
+            return None
+        from vpcipam.ec2.over_time.interceptor import CallInterceptor  # noqa: PLC0415 - a model without conditions starts faster without it
+
+        return CallInterceptor(conditions, self._account)
 
     def _begin(self, action: str, now_ns: int, *, filtered: bool = True) -> Call:
         """Start a call; `filtered` affects only the throttling of some Describe actions."""
