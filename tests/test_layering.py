@@ -83,6 +83,7 @@ HARMLESS = {
         "os.fsencode",
         "os.devnull",
         "os.strerror",
+        "threading.Condition",
         "threading.Lock",
         "threading.RLock",
         "random.Random",
