@@ -4,6 +4,7 @@ import errno
 import importlib.util
 import itertools
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import attrs
 import pytest
@@ -409,6 +410,33 @@ def test_a_program_that_refuses_is_named(apply, read, monkeypatch, tmp_path):
         apply(step(CHAIN))
     with pytest.raises(DatapathError, match=r"can't be read: iptables-save: Permission denied \(you must be root\); run as root$"):
         read()
+
+
+def test_whatever_goes_wrong_is_undone(apply, host, monkeypatch, tmp_path):
+    program = tmp_path / "iptables-save"
+    program.write_text("#!/bin/sh\necho something else\n")
+    program.chmod(0o755)
+    state = host.state()
+    with monkeypatch.context() as patched:
+        patched.setenv("PATH", str(tmp_path), prepend=":")
+        with pytest.raises(DatapathError, match=r"^step 2 of 2, exclusive xtableschain .*not one of iptables-save"):
+            apply(step(VALUES["rule to"]), step(CHAIN))
+    assert host.state() == state
+
+
+def test_pods_can_be_connected_at_the_same_time(read, host, bare_namespace):
+    from vpcipam.datapath.apply import apply  # noqa: PLC0415 - it needs pyroute2
+
+    pods = [bare_namespace(f"pod-{number}") for number in range(4)]
+    veths = [attrs.evolve(HOST_VETH, name=f"eni{number}", mac=f"02:00:00:00:01:0{number}") for number in range(4)]
+    rules = [Rule(priority=512, table=254, destination=f"10.0.1.{number}/32") for number in range(4)]
+
+    def connect(number):
+        return apply([step(veths[number], namespace="pod"), step(rules[number])], host=host.path, pod=pods[number].path)
+
+    with ThreadPoolExecutor() as threads:
+        assert [*threads.map(connect, range(4))] == [()] * 4
+    assert {*rules, *(Link(name=veth.name, mac=veth.mac, mtu=veth.mtu, up=False) for veth in veths)} < read()
 
 
 def test_a_program_that_is_missing_is_named(apply, monkeypatch):

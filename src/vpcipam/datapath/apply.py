@@ -121,7 +121,7 @@ class _Kernel:
         for number, step in enumerate(steps, 1):
             try:
                 undoing += self._try(step)
-            except (OSError, DatapathError) as error:
+            except Exception as error:
                 failure = _failure(f"step {number} of {len(steps)}", step, error)
                 if step.fatal:
                     if undo:
@@ -134,7 +134,7 @@ class _Kernel:
         for step in reversed(steps):
             try:
                 self._apply(step)
-            except (OSError, DatapathError) as error:
+            except Exception as error:  # noqa: BLE001 - the others can still be undone
                 failure.add_note(str(_failure("not undone", step, error)))
 
     def _try(self, step: Step) -> list[Step]:
@@ -247,9 +247,9 @@ def _undoing(value: Readable, mode: Mode, namespace: Namespace) -> Step:
     return Step(value, mode, "a later step failed", namespace=namespace)
 
 
-def _failure(what: str, step: Step, error: OSError | DatapathError) -> DatapathError:
-    number = error.errno
-    why = error if isinstance(error, DatapathError) else f"{error.strerror} ({errno.errorcode.get(number or 0, number)})"
+def _failure(what: str, step: Step, error: Exception) -> DatapathError:
+    number = getattr(error, "errno", None)
+    why = f"{error.strerror} ({errno.errorcode.get(number or 0, number)})" if isinstance(error, OSError) else str(error)
     shown = {field.name: getattr(step.value, field.name) for field in attrs.fields(type(step.value)) if field.repr}  # no keys
     given = " ".join(f"{name}={value}" for name, value in shown.items() if value not in {None, ()})
     kind = type(step.value).__name__.lower()
