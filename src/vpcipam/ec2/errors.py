@@ -64,6 +64,7 @@ class ErrorCode(enum.StrEnum):
     PRIVATE_IP_LIMIT_EXCEEDED = "PrivateIpAddressLimitExceeded"
     ADDRESS_LIMIT_EXCEEDED = "InvalidInterface.IpAddressLimitExceeded"
     ATTACHMENT_LIMIT_EXCEEDED = "AttachmentLimitExceeded"
+    INSTANCE_LIMIT_EXCEEDED = "InstanceLimitExceeded"
     GROUP_LIMIT_EXCEEDED = "SecurityGroupsPerInterfaceLimitExceeded"
     TAG_LIMIT_EXCEEDED = "TagLimitExceeded"
     # The resource is in a state that does not allow the call.

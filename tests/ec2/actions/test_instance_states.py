@@ -2,17 +2,30 @@
 
 import pytest
 
+from vpcipam.ec2.actions import instances
 from vpcipam.ec2.api import ErrorCode, InstanceStateChange
 from vpcipam.ec2.conditions import Conditions
 from vpcipam.ec2.errors import LostAnswer
 from vpcipam.ec2.faults import Fault, Faults
 from vpcipam.ec2.model import Ec2Model
+from vpcipam.ec2.state.launching import LaunchInterface
 
 
 def test_a_call_on_no_instance_is_refused_as_ec2_does(ec2, refused):
     for call in (ec2.terminate_instances, ec2.stop_instances, ec2.start_instances, ec2.reboot_instances):
         with refused(ErrorCode.INVALID_PARAMETER_COMBINATION, "No instances specified$"):
             call([], now_ns=0)
+
+
+@pytest.mark.parametrize(("least", "most", "count"), [(1, 10**9, 3), (3, 4, 3), (4, 4, None)])
+def test_a_call_launches_a_bounded_number_of_instances(ec2, subnet_id, refused, monkeypatch, least, most, count):  # noqa: PLR0917 - fixtures
+    monkeypatch.setattr(instances, "MOST_INSTANCES", 3)
+    interfaces = [LaunchInterface(subnet_id=subnet_id)]
+    if count is None:
+        with refused(ErrorCode.INSTANCE_LIMIT_EXCEEDED, "more instances"):
+            ec2.launch_instances("m5.large", interfaces, min_count=least, max_count=most, now_ns=0)
+    else:
+        assert len(ec2.launch_instances("m5.large", interfaces, min_count=least, max_count=most, now_ns=0)) == count
 
 
 def test_a_launch_needs_an_interface(ec2, refused):

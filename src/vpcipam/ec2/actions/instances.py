@@ -17,6 +17,9 @@ from vpcipam.ec2.state.subnet import AddressCounts, AddressSet
 from vpcipam.errors import UnknownInstanceType
 from vpcipam.limits import InstanceLimits, all_instance_limits, instance_limits
 
+MOST_INSTANCES = 1_000
+"""The most instances that a call launches. EC2 has quotas of an account instead; the bound keeps one call from filling a whole VPC."""
+
 
 class InstanceActions(Actions):
     """The actions on instances."""
@@ -62,11 +65,14 @@ class InstanceActions(Actions):
     ) -> tuple[Instance, ...]:
         """Launch as many instances as there is room for (RunInstances), `min_count` to `max_count` or none, each with the same new ENIs.
 
+        A call launches at most 1,000.
+
         The first interface is the primary ENI at device index 0; all lie in the zone of its subnet. An interface without a subnet lies in
         the primary one's. `launch_template` is where the arguments are from; AWS's own tags of the instances name it.
 
         Raises:
-            Ec2Error: as for `launch_instance`; MissingParameter for no interface; AttachmentLimitExceeded,
+            Ec2Error: as for `launch_instance`; InstanceLimitExceeded for a `min_count` above 1,000;
+                MissingParameter for no interface; AttachmentLimitExceeded,
                 InvalidInterface.IpAddressLimitExceeded and InvalidParameterValue as for attaching;
                 InvalidParameterCombination for named addresses of several instances, or subnets in several zones; InvalidGroup.NotFound,
                 InvalidParameter and SecurityGroupsPerInterfaceLimitExceeded for security groups that are unknown, of another VPC, too many.
@@ -75,10 +81,7 @@ class InstanceActions(Actions):
         call = self._begin("RunInstances", now_ns)
         limits = instance_limits(instance_type)
         wanted = require_some(call, interfaces)
-        if not 1 <= min_count <= max_count:
-            raise call.invalid(
-                f"Value ({min_count}) for parameter minCount is invalid. It must be 1 to the value of maxCount, {max_count}."
-            )
+        _require_counts(call, min_count, max_count)
         read_tags = sorted_tags((*call.tags(tags), *_template_tags(launch_template)))
         eni_tags = [call.tags(each.tags) for each in wanted]
         parts = [each.read(call) for each in wanted]
@@ -95,7 +98,7 @@ class InstanceActions(Actions):
         with ExitStack() as undo:
             for its_subnet in dict.fromkeys(subnets):
                 undo.enter_context(its_subnet.addresses.all_or_nothing())
-            while len(taken) < max_count:
+            while len(taken) < min(max_count, MOST_INSTANCES):
                 try:
                     taken.append(take(call, subnets, parts))
                 except Ec2Error:
@@ -209,3 +212,11 @@ def _template_tags(version: LaunchTemplateVersion | None) -> Tags:
     if version is None:
         return ()
     return (("aws:ec2launchtemplate:id", version.template_id), ("aws:ec2launchtemplate:version", str(version.number)))
+
+
+def _require_counts(call: Call, min_count: int, max_count: int) -> None:
+    if not 1 <= min_count <= max_count:
+        raise call.invalid(f"Value ({min_count}) for parameter minCount is invalid. It must be 1 to the value of maxCount, {max_count}.")
+    if min_count > MOST_INSTANCES:
+        message = f"You have requested more instances ({min_count}) than a call launches, {MOST_INSTANCES}."
+        raise call.refusal(ErrorCode.INSTANCE_LIMIT_EXCEEDED, message)
