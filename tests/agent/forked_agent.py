@@ -48,6 +48,8 @@ class ForkedAgent:
         from_start: count the steps of the start too; else counting begins when it answers.
     """
 
+    kill_count = 0
+
     def __init__(self, account, make_wiring, *, kill_at=None, from_start=False):
         reading, writing = os.pipe()
         self.pid = os.fork()
@@ -66,6 +68,7 @@ class ForkedAgent:
         _, status = os.waitpid(self.pid, 0)
         os.close(self._told)
         self.pid = 0
+        ForkedAgent.kill_count += 1
         assert os.WIFSIGNALED(status), f"the agent ended by itself ({status})"
 
     @property
