@@ -341,6 +341,24 @@ def test_an_add_supersedes_a_note(plugin):
     assert [*restarted(plugin).addresses()] == ["c1"]
 
 
+def test_what_fails_for_one_sandbox_does_not_keep_the_agent_from_starting(plugin):
+    """It is tried again at the next start, or at the next DEL."""
+    for container in ("gone", "noted", "kept"):
+        plugin.add(container)
+    before = plugin.addresses()
+    plugin.account.kernel().delete_namespace(plugin.account.netns("gone"))
+    leave_note(plugin.account.state, ("pods", "noted", "eth0"))
+    kernel = plugin.account.kernel()
+    kernel.broken.update({"disconnect", "repair"})
+    after = restarted(plugin, kernel=kernel)
+    assert after.addresses() == before
+    assert [*notes(plugin.account.state)] == [("pods", "noted", "eth0")]
+    for what in ("can't clear what pods/gone/eth0 has left", "can't repair the network of pods/kept/eth0", "can't delete pods/noted/eth0"):
+        assert any(line.startswith(what) for line in plugin.account.lines)
+    again = restarted(after)
+    assert [*again.addresses()] == ["kept"]
+
+
 def test_a_start_without_a_working_kernel_fails(account):
     kernel = account.kernel()
     kernel.broken.add("set_up")

@@ -316,6 +316,12 @@ def test_an_answer_that_is_unreadable_is_an_internal_error(runtime, monkeypatch)
     assert {runtime.error(verb) for verb in VERBS} == {cni.INTERNAL_ERROR}
 
 
+@pytest.mark.parametrize("answer", [{"attachments": [{}]}, {"attachments": 5}, {"error": {}}, {"error": "text"}])
+def test_an_answer_without_what_it_needs_gives_no_traceback(runtime, answer):
+    runtime.answers["ADD"] = answer
+    assert runtime.error("ADD") == cni.INTERNAL_ERROR
+
+
 # --- the namespace -------------------------------------------------------------------------------------------------------
 
 

@@ -92,7 +92,7 @@ class Agent:
         """Restore the journals, bring the kernel in step with them, and carry out the plugin's notes.
 
         As in ipamd, a sandbox without an interface on the host is gone. Then what the others lack on the host is restored, which ipamd
-        does not do.
+        does not do. What fails for one sandbox is logged, and doesn't keep the others from starting.
 
         Raises:
             VpcIpamError: the node can't start, or the kernel refuses what all pods share.
@@ -105,29 +105,40 @@ class Agent:
                 if not self._wiring.is_connected(entry.key, entry.pod):
                     pods[entry.key] = entry.pod
                     gone.setdefault(entry.key, []).append(entry.address)
+        cleared = []
         for key, addresses in gone.items():
-            self._wiring.disconnect(key, pods[key], tuple(addresses))
-            self._log(f"{key} on {', '.join(addresses)} has no interface on the host, so it is gone")
-        restart = self.node.restore(now_ns, gone=gone)
+            with self._logged(f"can't clear what {key} has left"):
+                self._wiring.disconnect(key, pods[key], tuple(addresses))
+                cleared.append(key)
+                self._log(f"{key} on {', '.join(addresses)} has no interface on the host, so it is gone")
+        restart = self.node.restore(now_ns, gone=cleared)
         self._log(f"restored: {restart}")
         self._log_actions(restart.actions)
         self._set_up(now_ns)
         for key in self._held_keys():
-            self._wiring.repair(key, self._pod(key), self._assignments(key))
+            with self._logged(f"can't repair the network of {key}"):
+                self._wiring.repair(key, self._pod(key), self._assignments(key))
         for note in [*notes(self._folder)]:
             key = SandboxKey(*note)
-            self._log(f"{key} was deleted while the agent was away")
-            self._delete(key, now_ns)
-            discard_note(self._folder, note)
+            with self._logged(f"can't delete {key}"):
+                self._log(f"{key} was deleted while the agent was away")
+                self._delete(key, now_ns)
+                discard_note(self._folder, note)
 
     def tick(self, now_ns: int) -> None:
         """Let the node check its pool, and set up ENIs that have come or gone. What fails is logged and tried again at the next tick."""
         self._log_actions(self.node.tick(now_ns))
-        try:
+        with self._logged("can't set up the node"):
             self._sweep_evicted()
             self._set_up(now_ns)
+
+    @contextlib.contextmanager
+    def _logged(self, what: str) -> Iterator[None]:
+        """Log a failure that concerns one pod, or that the next tick can mend."""
+        try:
+            yield
         except VpcIpamError as error:
-            self._log(f"can't set up the node: {error}")
+            self._log(f"{what}: {error}")
 
     def _log_actions(self, actions: Iterable[Action]) -> None:
         for action in actions:
@@ -274,10 +285,8 @@ class Agent:
 
     def _undo(self, key: SandboxKey, now_ns: int) -> None:
         """Delete what an ADD has done before it failed, so that the first error is the one that is reported."""
-        try:
+        with self._logged(f"can't undo the ADD of {key}"):
             self._delete(key, now_ns)
-        except VpcIpamError as error:
-            self._log(f"can't undo the ADD of {key}: {error}")
 
     def _delete(self, key: SandboxKey, now_ns: int) -> None:
         """Clear the kernel, then release the addresses. A sandbox that has none is deleted already."""

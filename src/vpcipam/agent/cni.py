@@ -102,8 +102,9 @@ def run(environment: Mapping[str, str], read_stdin: Callable[[], bytes], ask: As
         result = _VERBS[call.verb](call, ask)
     except CniError as error:
         return _line({"cniVersion": version, "code": error.code, "msg": str(error), "details": error.details}), 1
-    except wire.MessageError as error:
-        return _line({"cniVersion": version, "code": INTERNAL_ERROR, "msg": str(error), "details": ""}), 1
+    except Exception as error:  # noqa: BLE001 - the runtime reads JSON, not tracebacks
+        message = str(error) if isinstance(error, wire.MessageError) else f"the plugin failed: {type(error).__name__}: {error}"
+        return _line({"cniVersion": version, "code": INTERNAL_ERROR, "msg": message, "details": ""}), 1
     return ("" if result is None else _line(result)), 0
 
 
