@@ -138,6 +138,13 @@ def test_a_chart_is_drawn_within_its_frame(points):
     assert all(0 <= float(each) <= 240 for each in re.findall(r"V([\d.]+)", path))
 
 
+def test_a_curve_without_content_is_named_and_not_drawn():
+    text = draw(Chart("title", (Curve("some", ((0, 0), (1, 234))), Curve("never", ((0, 0), (1, 0)))), str))
+    assert "never: none at any time" in text
+    assert "curve-1" not in text
+    assert re.findall(r'class="end">([^<]*)<', text)[-2:] == ["240", "1.0"]  # the scale reaches the peak, and not much further
+
+
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
     if PROGRAM is None:

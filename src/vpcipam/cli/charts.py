@@ -13,7 +13,7 @@ MOST_POINTS = 480
 """A curve with more points is drawn with the highest of each stretch, so that no peak is lost."""
 
 _WIDTH, _HEIGHT = 720, 240
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 12, 10, 30
+_LEFT, _RIGHT, _TOP, _BOTTOM = 80, 12, 10, 30
 _TICKS = 4
 
 
@@ -23,6 +23,11 @@ class Curve:
 
     name: str
     points: tuple[tuple[float, float], ...]
+
+    @property
+    def is_zero(self) -> bool:
+        """Whether all its values are 0. It is then named, and not drawn along the axis."""
+        return not any(value for _, value in self.points)
 
 
 @attrs.frozen
@@ -44,7 +49,7 @@ class Chart:
     @property
     def is_empty(self) -> bool:
         """Whether all values are 0, so that there is nothing to look at."""
-        return not any(value for curve in self.curves for _, value in curve.points)
+        return all(curve.is_zero for curve in self.curves)
 
 
 def peaks(points: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
@@ -83,6 +88,8 @@ def _parts(chart: Chart) -> Iterator[str]:
         anchor = "start" if tick == 0 else "end" if tick == _TICKS else "middle"
         yield f'<text x="{x(place)}" y="{_HEIGHT - 8}" class="{anchor}">{escape(chart.at(place))}</text>\n'
     for count, curve in enumerate(chart.curves):
+        if curve.is_zero:
+            continue
         if chart.joined:
             path = f"M{x(curve.points[0][0])} {y(curve.points[0][1])}" + "".join(f"H{x(at)}V{y(value)}" for at, value in curve.points[1:])
             yield f'<path class="curve curve-{count}" d="{path}"/>\n'
@@ -90,7 +97,8 @@ def _parts(chart: Chart) -> Iterator[str]:
             for at, value in curve.points:
                 yield f'<circle class="point point-{count}" cx="{x(at)}" cy="{y(value)}" r="4"/>\n'
     yield "</svg>\n"
-    names = (f'<span class="key key-{count}">{escape(curve.name)}</span>' for count, curve in enumerate(chart.curves))
+    names = [f'<span class="key key-{count}">{escape(curve.name)}</span>' for count, curve in enumerate(chart.curves) if not curve.is_zero]
+    names += (f"<span>{escape(curve.name)}: none at any time</span>" for curve in chart.curves if curve.is_zero)
     yield f'<p class="legend">{" ".join(names)} <output aria-hidden="true"></output></p>\n'
     yield f'<script type="application/json">{_data(chart, x)}</script></figure>\n'
 
@@ -102,9 +110,9 @@ def _data(chart: Chart, x: Callable[[float], float]) -> str:
 
 
 def _rounded_up(value: float) -> float:
-    """Return the least of 1, 2, 4, 5, 8 or 10 times a power of ten that is not below a value."""
+    """Return the least number that is not below a value, and whose quarters have few digits."""
     power = 10.0 ** math.floor(math.log10(value))
-    return next(power * step for step in (1, 2, 4, 5, 8, 10) if power * step >= value)
+    return next(power * step for step in (1, 1.2, 1.6, 2, 2.4, 3.2, 4, 4.8, 6, 8, 10) if power * step >= value)
 
 
 def _short(value: float) -> str:
