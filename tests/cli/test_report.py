@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from browser import PROGRAM, Browser
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from vpcipam.cli.charts import MOST_POINTS, Chart, Curve, draw, peaks
@@ -128,6 +128,7 @@ def test_no_peak_is_lost(points):
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.floats(0, 1e12)), min_size=1, max_size=9))
+@example([(0, 5e-324)])
 def test_a_chart_is_drawn_within_its_frame(points):
     text = draw(Chart("title", (Curve("a", tuple(sorted(points))),), str))
     if not any(value for _, value in points):

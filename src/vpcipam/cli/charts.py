@@ -112,7 +112,8 @@ def _data(chart: Chart, x: Callable[[float], float]) -> str:
 def _rounded_up(value: float) -> float:
     """Return the least number that is not below a value, and whose quarters have few digits."""
     power = 10.0 ** math.floor(math.log10(value))
-    return next(power * step for step in (1, 1.2, 1.6, 2, 2.4, 3.2, 4, 4.8, 6, 8, 10) if power * step >= value)
+    steps = (1, 1.2, 1.6, 2, 2.4, 3.2, 4, 4.8, 6, 8, 10)
+    return next((power * step for step in steps if power * step >= value), value)  # below 1e-323 there is no such power
 
 
 def _short(value: float) -> str:
