@@ -113,8 +113,16 @@ class Namespace:
     def state(self):
         """Everything that the datapath can change here, as other programs than the library's tell it. Compare two of them."""
         found = {
-            what: sorted(map(json.dumps, json.loads(self.run("ip", "-j", *what.split()) or "[]")))
-            for what in ("link", "address", "rule", "-6 rule", "route show table all", "route show table all", "neigh show nud permanent")
+            what: sorted(filter(None, map(_steady, json.loads(self.run("ip", "-j", *what.split()) or "[]"))))
+            for what in (
+                "link",
+                "address",
+                "rule",
+                "-6 rule",
+                "route show table all",
+                "-6 route show table all",
+                "neigh show nud permanent",
+            )
         }
         saved = {program: self.run(program) for program in ("iptables-save", "ip6tables-save")}
         # Built-in chains stay once iptables has looked at them.
@@ -125,6 +133,18 @@ class Namespace:
         found["nft"] = [name for name in found["nft"] if name.rpartition(" ")[2] not in {"nat", "mangle", "filter", "raw"}]
         found["xfrm"] = self.run("ip", "xfrm", "state").splitlines() + self.run("ip", "xfrm", "policy").splitlines()
         return found
+
+
+def _steady(entry):
+    """Write an entry of `ip -j` without what follows from the carrier, which the kernel notices up to a second later."""
+    if entry.get("protocol") == "kernel" and ":" in entry.get("dst", ""):
+        return None  # the routes of link-local addresses
+    entry.pop("operstate", None)
+    if "flags" in entry:
+        entry["flags"] = sorted({*entry["flags"]} - {"LOWER_UP", "NO-CARRIER", "M-DOWN", "linkdown", "dead"})
+    if "addr_info" in entry:
+        entry["addr_info"] = [each for each in entry["addr_info"] if each["scope"] != "link"]
+    return json.dumps(entry)
 
 
 def _in_thread(function):
