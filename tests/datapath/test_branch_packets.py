@@ -22,7 +22,9 @@ def connect(request, planned, vpc):
         node, pod = planned.PlannedNode(vpc, 1, settings), vpc.namespace("branch")
         plan, eni = branch_plan(KEY, REF, BRANCH, settings), None
         if request.param == "VLAN":
-            request.getfixturevalue("kernel_has")("VLANs", "link add a type veth peer b", "link add link a name a.5 type vlan id 5")
+            request.getfixturevalue("kernel_has")(
+                "VLANs", "link add name probe0 type veth peer name probe1", "link add link probe0 name probe0.5 type vlan id 5"
+            )
             vpc.attach_branch(node.enis[1], 5, MAC, ADDRESS)
         else:
             eni = vpc.attach(node.namespace, DEVICE, MAC, ADDRESS)
