@@ -43,7 +43,8 @@ WORLD
     at vpc ip link add vpc type bridge
     at vpc ip address add 10.0.1.1/24 dev vpc
     for device in lo vpc; do at vpc ip link set "$device" up; done
-    at vpc vpcipam serve --host 10.0.1.1 --port "$port" --state "$folder/world.toml" --imds-v1 --ready-file "$folder/url" \
+    # Not `at`, of which $! would be the number of a shell.
+    ip netns exec "$prefix-vpc" vpcipam serve --host 10.0.1.1 --port "$port" --state "$folder/world.toml" --imds-v1 --ready-file "$folder/url" \
         >"$folder/serve.log" 2>&1 &
     echo $! >"$folder/pids"
     wait_for "$folder/url"
@@ -60,7 +61,7 @@ start_node() {
     at "node-$1" ip route add default via 10.0.1.1
     # A VPC delivers each address to the ENI that has it. On this bridge, the node answers for its pods.
     at "node-$1" sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv4/conf/eth0/proxy_arp'
-    at "node-$1" vpcipam agent --instance-id "i-$1" --state-folder "$folder/node-$1" --set MAX_ENI=1 >"$folder/agent-$1.log" 2>&1 &
+    ip netns exec "$node" vpcipam agent --instance-id "i-$1" --state-folder "$folder/node-$1" --set MAX_ENI=1 >"$folder/agent-$1.log" 2>&1 &
     echo $! >>"$folder/pids"
     wait_for "$folder/node-$1/agent.sock"
 }

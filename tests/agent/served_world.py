@@ -14,6 +14,7 @@ from pathlib import Path
 import boto3
 import lab
 from hypervisor import Hypervisor
+from waiting import wait_for
 
 import vpcipam
 from vpcipam.ec2.boto import CLIENT_CONFIG, BotoEc2
@@ -133,11 +134,3 @@ class ServedNode:
         done = subprocess.run([self.plugin], input=stdin, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 - our own program
         assert done.stderr == ""
         return (json.loads(done.stdout) if done.stdout else None), done.returncode
-
-
-def wait_for(condition, timeout_s=60):
-    """Wait until a condition holds."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)

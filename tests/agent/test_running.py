@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from nodes_to_run import Account, S, request
+from waiting import wait_for
 
 from vpcipam.agent import cni, running, wire
 from vpcipam.agent.running import Runner
@@ -149,13 +150,6 @@ def test_a_tick_that_fails_is_not_the_last(account, monkeypatch, fast_clock):
         "a tick failed: still full",
         "a tick failed: the journal is full",
     ]
-
-
-def wait_for(condition):
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def test_an_agent_that_can_not_start_leaves_no_socket(account):

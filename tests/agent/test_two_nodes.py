@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from waiting import wait_for
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "two_nodes.sh"
 pytestmark = [
@@ -42,8 +43,16 @@ def two_nodes(namespaces, tmp_path):
         assert not check or done.returncode == 0, out.read_text()
         return out.read_text()
 
+    run.pids = tmp_path / "state" / "pids"
     yield run
     run("down")
+
+
+def is_running(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def test_pods_of_two_nodes_reach_each_other(two_nodes):
@@ -53,6 +62,10 @@ def test_pods_of_two_nodes_reach_each_other(two_nodes):
         two_nodes("exec", pod, "ping", "-c1", "-W2", address.removesuffix("/32"))
     two_nodes("delete", "1", "web")
     assert "eni" not in two_nodes("exec", "node-1", "ip", "link")
+    pids = two_nodes.pids.read_text().split()
+    assert [is_running(pid) for pid in pids] == [True] * 3
+    two_nodes("down")
+    wait_for(lambda: not any(map(is_running, pids)))
 
 
 def test_a_wrong_command_shows_the_commands(two_nodes):
