@@ -31,7 +31,7 @@ def test_a_topic_is_a_page(cli, topic):
     answer = cli("help", topic)
     assert (answer.code, answer.err) == (0, "")
     assert cli("help", topic, "--json").document == {"schema_version": 1, "topic": topic, "text": answer.out}
-    assert max(map(len, answer.out.splitlines())) <= (80 if topic != "variables" else 140)
+    assert max(map(len, answer.out.splitlines())) <= 80
     for path in re.findall(r"docs/[\w/]+[.]md", answer.out):
         assert (REPOSITORY / path).exists()
 

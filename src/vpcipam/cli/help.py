@@ -2,6 +2,7 @@
 
 import difflib
 import itertools
+import textwrap
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 EXAMPLES = ("vpcipam help plan", "vpcipam help exit-codes", "vpcipam help variables")
+
+_WIDTH = 79
 
 _FILES = """Files that commands read. "-" is stdin everywhere.
 
@@ -60,8 +63,13 @@ def _settings() -> str:
     from vpcipam.settings import VARIABLES  # noqa: PLC0415 - most topics don't need it
 
     rows = [(each.name, str(each.default), each.effect) for each in VARIABLES.values() if each.acts_on_addresses]
-    lines = [f"  {name}  (default {default})\n      {effect}\n" for name, default, effect in rows]
-    head = "Variables of the aws-node container that act on addresses, for --set and --variant, with ipamd's defaults."
+    lines = [
+        f"  {name}  (default {default})\n{textwrap.fill(effect, _WIDTH, initial_indent='      ', subsequent_indent='      ')}\n"
+        for name, default, effect in rows
+    ]
+    head = textwrap.fill(
+        "Variables of the aws-node container that act on addresses, for --set and --variant, with ipamd's defaults.", _WIDTH
+    )
     return "\n".join(itertools.chain([head, ""], lines))
 
 
