@@ -83,7 +83,7 @@ def test_each_eni_has_a_bar_of_its_slots(cli):
 def test_in_prefix_mode_a_bar_shows_addresses_and_the_count_prefixes(cli):
     lines = view(cli, "t3.small", "--pods", "17", "--set=ENABLE_PREFIX_DELEGATION=true").splitlines()
     assert lines[2].split() == ["ENI", "prefixes", "pods"]
-    assert lines[4].split() == ["0", "primary", "3", "of", "3", "17", "#" * 8 + "+" * 16]
+    assert lines[4].split() == ["0", "primary", "3", "of", "3", "17", "#" * 9 + "+" * 15]
 
 
 def test_the_card_is_shown_if_there_are_several(cli):

@@ -1,7 +1,7 @@
 """A plan for people: headline, ENIs with bars, totals, and what the node did and why."""
 
+import itertools
 from collections.abc import Iterable, Iterator
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from vpcipam._units import counted, number
@@ -156,8 +156,14 @@ def bar_lengths(counts: tuple[int, ...], longest: int) -> list[int]:
     total = sum(counts)
     if total <= longest:
         return list(counts)
-    lengths = [max(1, count * longest // total) if count else 0 for count in counts]
-    lengths[lengths.index(max(lengths))] += longest - sum(lengths)  # the rounded lengths may not add up to the whole
+    ends = [
+        (2 * sum(counts[:number]) * longest + total) // (2 * total) for number in range(len(counts) + 1)
+    ]  # rounded, so that none drifts
+    lengths = [end - begin for begin, end in itertools.pairwise(ends)]
+    for place, count in enumerate(counts):
+        if count and not lengths[place]:
+            lengths[place] = 1
+            lengths[lengths.index(max(lengths))] -= 1
     return lengths
 
 
@@ -229,7 +235,7 @@ def _decisions(page: "Page", plan: NodePlan) -> None:
 
 def _similar(decisions: Iterable[Decision]) -> Iterator[list[Decision]]:
     """Group decisions in a row that have the same kind, card and reason."""
-    for _, group in groupby(
+    for _, group in itertools.groupby(
         decisions, key=lambda decision: (decision.action.kind, decision.action.network_card, decision.action.reason, decision.action.error)
     ):
         yield list(group)
