@@ -136,8 +136,10 @@ def _default_subnet(request: Request, zone: str | None) -> str:
     found = [each for each in request.model.subnets if each.default_for_az and zone in (None, each.availability_zone)]
     if found:
         return min(found, key=lambda each: each.availability_zone).subnet_id
-    if any(vpc.is_default for vpc in request.model.vpcs):
-        raise request.refusal(ErrorCode.MISSING_INPUT, "No subnets found for the default VPC. Please specify a subnet.")
+    for vpc in request.model.vpcs:
+        if vpc.is_default:
+            message = f"No subnets found for the default VPC '{vpc.vpc_id}'. Please specify a subnet."
+            raise request.refusal(ErrorCode.MISSING_INPUT, message)
     raise request.refusal(ErrorCode.VPC_NOT_SPECIFIED, NO_DEFAULT_VPC)
 
 
