@@ -119,7 +119,7 @@ def plot_comparison(results: Mapping[str, FleetResult], path: str | Path) -> Non
     bars = {title: [bar_of(each) for each in results.values()] for title, bar_of in _BARS}
     shown = {title: each for title, each in bars.items() if any(bar.length for bar in each)}
     zero = "; ".join(f"{title}: {each[0].text}" for title, each in bars.items() if title not in shown)
-    rows = -(-len(shown) // 3)
+    rows = max(1, -(-len(shown) // 3))
     bars_height = 0.7 + 0.22 * len(names)
     height = 0.95 + 2.2 + 1.15 + rows * bars_height + 0.45
     with canvas(path, height=height) as figure:
@@ -130,9 +130,8 @@ def plot_comparison(results: Mapping[str, FleetResult], path: str | Path) -> Non
         lines = figure.add_subplot(above[0])
         _draw_lines(lines, results)
         time_axis(lines, max(each.duration_ns for each in results.values()), labelled=True)
-        if shown:
-            places = {"top": top(figure) - 3.35 / height, "bottom": 0.45 / height, "hspace": 0.45 / (bars_height - 0.3), "wspace": 0.18}
-            grid = figure.add_gridspec(rows, 3, left=0.19, right=0.97, **places)
+        places = {"top": top(figure) - 3.35 / height, "bottom": 0.45 / height, "hspace": 0.45 / (bars_height - 0.3), "wspace": 0.18}
+        grid = figure.add_gridspec(rows, 3, left=0.19, right=0.97, **places)
         for place, (title, each) in enumerate(shown.items()):
             axes = figure.add_subplot(grid[place // 3, place % 3])
             _draw_bars(axes, title, names, each, named=place % 3 == 0)
