@@ -81,6 +81,15 @@ class NaiveAccount:
         own[0].groups = self.groups_of_eni(own[0].vpc, ids) if ids else own[0].groups
         own[0].check = own[0].check if check is None else check
 
+    def give_public_ip(self, eni_id):
+        """Give the primary ENI of an instance an automatic public address, if it was launched so, runs, is alone and has no Elastic IP."""
+        eni = self.enis.get(eni_id)
+        if eni and eni.instance and eni.index == 0:
+            instance = self.instances[eni.instance]
+            alone = [other.instance for other in self.enis.values()].count(eni.instance) == 1
+            free = eni_id not in {where[0] for where in self.elastic_ips.values() if where}
+            eni.public = eni.public or (instance.public and instance.state == "running" and alone and free)
+
     def change_states(self, ids, state, now_ns):
         require(ids, "InvalidParameterCombination")
         require(set(ids) <= set(self.instances), "InvalidInstanceID.NotFound")
@@ -91,7 +100,11 @@ class NaiveAccount:
         require(state == "terminated" or all(each.state != "terminated" for each in found), "IncorrectInstanceState")
         for each in found:
             each.until_ns = each.until_ns or (now_ns + HOUR_NS if state == "terminated" else None)
-            each.state = state
+            starts, each.state = (each.state, state) == ("stopped", "running"), state
+            for eni_id, eni in self.enis.items():
+                eni.public = eni.public and not (eni.instance and self.instances[eni.instance] is each and state != "running")
+                if starts and self.instances.get(eni.instance) is each:
+                    self.give_public_ip(eni_id)
         for eni_id, eni in list(self.enis.items()):
             if eni.instance and self.instances[eni.instance].state == "terminated":
                 eni.instance = None
@@ -119,13 +132,16 @@ class NaiveAccount:
             again or (self.elastic_ips[allocation] is None and (eni_id, ip) not in self.elastic_ips.values()), "Resource.AlreadyAssociated"
         )
         self.elastic_ips = {key: None if where == (eni_id, ip) else where for key, where in self.elastic_ips.items()}
-        self.elastic_ips[allocation] = (eni_id, ip)
+        before, self.elastic_ips[allocation] = self.elastic_ips[allocation], (eni_id, ip)
+        self.enis[eni_id].public = self.enis[eni_id].public and ip != self.enis[eni_id].ips[0]
+        self.give_public_ip(before and before[0])
 
     def release(self, allocation, default_vpc):
         require(allocation in self.elastic_ips, "InvalidAllocationID.NotFound")
         where = self.elastic_ips[allocation]
         require(where is None or self.enis[where[0]].vpc == default_vpc, "InvalidIPAddress.InUse")
         del self.elastic_ips[allocation]
+        self.give_public_ip(where and where[0])
 
     def unassign(self, eni_id, ip):
         require(eni_id in self.enis, "InvalidNetworkInterfaceID.NotFound")
@@ -198,7 +214,8 @@ class LifeAgreement(RuleBasedStateMachine):
         self.naive.groups = {group.group_id: (group.vpc_id, "default") for group in self.ec2.security_groups}
         for name in "bcdefg":
             self.create_group(0, name)
-        self.launch(0, [2, 3])
+        self.ec2.modify_subnet_attribute(self.subnets[1], map_public_ip_on_launch=True)
+        self.launch(0, [2, 3], public=True)
         self.create_eni(0, [4])
         self.attach(1, 0, 1)
         self.create_eni(0, [])
@@ -241,7 +258,7 @@ class LifeAgreement(RuleBasedStateMachine):
             ips=list(eni.single_ips),
             groups=list(eni.security_group_ids),
             check=True,
-            **{"instance": None, "index": None, "goes": False, **more},
+            **{"instance": None, "index": None, "goes": False, "public": False, **more},
         )
 
     @rule(vpc=st.integers(0, 1), name=st.sampled_from(NAMES))
@@ -295,17 +312,18 @@ class LifeAgreement(RuleBasedStateMachine):
             lambda: self.ec2.modify_instance_attribute(instance_id, security_group_ids=ids, source_dest_check=check, now_ns=self.now_ns),
         )
 
-    @rule(subnet=st.integers(0, 1), groups=some)
-    def launch(self, subnet, groups):
+    @rule(subnet=st.integers(0, 1), groups=some, public=st.one_of(st.none(), st.booleans()))
+    def launch(self, subnet, groups, public):
         ids = [self.group(place) for place in groups]
-        wanted = [LaunchInterface(subnet_id=self.subnets[subnet], security_group_ids=ids)]
+        wanted = [LaunchInterface(subnet_id=self.subnets[subnet], security_group_ids=ids, associate_public_ip=public)]
         launched = self.both(
             lambda: self.naive.groups_of_eni(self.vpcs[subnet], ids, "InvalidParameter"),
             lambda: self.ec2.launch_instances(TYPE, wanted, max_count=1 + len(ids) % 2, now_ns=self.now_ns),
         )
+        gets = subnet == 1 if public is None else public  # the second subnet maps public IPs
         for instance in launched or ():
-            self.naive.instances[instance.instance_id] = SimpleNamespace(state="running", until_ns=None)
-            self.note(instance.network_interfaces[0], instance=instance.instance_id, index=0, goes=True)
+            self.naive.instances[instance.instance_id] = SimpleNamespace(state="running", until_ns=None, public=gets)
+            self.note(instance.network_interfaces[0], instance=instance.instance_id, index=0, goes=True, public=gets)
 
     @rule(which=some, state=st.sampled_from(["stopped", "running", "rebooted", "terminated"]))
     def change_states(self, which, state):
@@ -377,7 +395,8 @@ class LifeAgreement(RuleBasedStateMachine):
 
         def expected():
             require(association in known, "InvalidAssociationID.NotFound")
-            self.naive.elastic_ips[known[association]] = None
+            where, self.naive.elastic_ips[known[association]] = self.naive.elastic_ips[known[association]], None
+            self.naive.give_public_ip(where[0])
 
         self.both(expected, lambda: self.ec2.disassociate_address(association, now_ns=self.now_ns))
 
@@ -488,7 +507,9 @@ class LifeAgreement(RuleBasedStateMachine):
             assert (attachment and attachment.instance_id) == eni.instance
             assert sorted(enis[eni_id].single_ips) == sorted(eni.ips)
             public = {each.private_ip: each.allocation_id for each in enis[eni_id].elastic_ips}
-            assert public == {where[1]: key for key, where in self.naive.elastic_ips.items() if where and where[0] == eni_id}
+            expected = {eni.ips[0]: ""} if eni.public else {}
+            expected |= {where[1]: key for key, where in self.naive.elastic_ips.items() if where and where[0] == eni_id}
+            assert public == expected
         shown = {each.allocation_id: each for each in self.ec2.describe_addresses(now_ns=self.now_ns)}
         assert {key: (each.eni_id, each.private_ip) if each.eni_id else None for key, each in shown.items()} == self.naive.elastic_ips
         for each in shown.values():

@@ -282,6 +282,32 @@ CONTRADICTIONS = {
         {"elastic_ips": [{"public_ip": "192.0.2.1"}] * 2},
         r"elastic_ips\[1\]: 192.0.2.1 exists already",
     ),
+    "an automatic address of an ENI that is not attached": (
+        {**BASE, "network_interfaces": [{"subnet": "subnet-1", "automatic_ip": "192.0.2.1"}]},
+        r"network_interfaces\[0\]: automatic_ip is for the primary ENI of a running instance",
+    ),
+    "an automatic address twice": (
+        {
+            **BASE,
+            "instances": [{"id": f"i-{number}", "type": "m5.large", "subnet": "subnet-1"} for number in (1, 2)],
+            "network_interfaces": [
+                {"subnet": "subnet-1", "automatic_ip": "192.0.2.1", "attachment": {"instance": f"i-{number}", "device_index": 0}}
+                for number in (1, 2)
+            ],
+        },
+        r"network_interfaces\[1\]: 192.0.2.1 exists already",
+    ),
+    "an Elastic IP that an instance has as its automatic address": (
+        {
+            **BASE,
+            "instances": [{"id": "i-1", "type": "m5.large", "subnet": "subnet-1"}],
+            "network_interfaces": [
+                {"subnet": "subnet-1", "automatic_ip": "192.0.2.1", "attachment": {"instance": "i-1", "device_index": 0}}
+            ],
+            "elastic_ips": [{"public_ip": "192.0.2.1"}],
+        },
+        r"elastic_ips\[0\]: 192.0.2.1 exists already",
+    ),
     "an Elastic IP of nobody": (
         {"elastic_ips": [{"association_id": "eipassoc-1"}]},
         r"elastic_ips\[0\]: network_interface is missing",

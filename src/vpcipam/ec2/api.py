@@ -65,10 +65,11 @@ class Attachment:
 
 @attrs.frozen
 class ElasticIpAssociation:
-    """The Elastic IP address of one private IPv4 address of an ENI.
+    """The public address of one private IPv4 address of an ENI: an Elastic IP, or one that EC2 gave at a launch.
 
     Attributes:
-        allocation_id, association_id: `BotoEc2` does not find them within an instance, and equality ignores them.
+        allocation_id, association_id: empty for an address that EC2 gave. `BotoEc2` does not find them within an instance, and equality
+            ignores them.
     """
 
     private_ip: str
@@ -89,7 +90,7 @@ class NetworkInterface:
         tags: pairs of key and value, sorted; empty when read from an instance's metadata.
         security_group_ids: its security groups, sorted; empty if the client doesn't show them.
         security_group_names: their names, in the same order.
-        elastic_ips: the Elastic IP addresses of its private IPv4 addresses, in the order of these.
+        elastic_ips: the public addresses of its private IPv4 addresses, in the order of these.
         unreadable: the members of EC2's answer that were missing or of the wrong type, such as those that a person has cut out.
         mac_address: empty if the client doesn't show it, as the model; equality ignores it.
     """

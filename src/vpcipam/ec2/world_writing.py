@@ -35,7 +35,10 @@ def write_world(account: Account) -> dict[str, Any]:
         ],
         "reservations": [_reservation_entry(each.view()) for each in account.reservations.values()],
         "instances": [_instance_entry(instance) for instance in account.instances.values()],
-        "network_interfaces": [_eni_entry(eni.view(), account) for eni in account.enis.values()],
+        "network_interfaces": [
+            _eni_entry(eni.view(), account) | _entry(automatic_ip=None if eni.automatic_ip is None else address_text(eni.automatic_ip, 4))
+            for eni in account.enis.values()
+        ],
         "trunk_associations": [_trunk_entry(each.view()) for each in account.trunk_associations.values()],
         "elastic_ips": [_elastic_ip_entry(each) for each in account.elastic_ips.values()],
         "launch_templates": [_template_entry(each) for each in account.launch_templates.values()],
@@ -92,6 +95,7 @@ def _instance_entry(instance: InstanceRecord) -> dict[str, Any]:
         image_id=instance.image_id,
         reservation_id=None if instance.reservation_id == default_reservation(instance.instance_id) else instance.reservation_id,
         launch_index=instance.launch_index or None,
+        public_at_start=instance.public_at_start or None,
     )
 
 

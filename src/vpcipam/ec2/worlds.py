@@ -212,6 +212,7 @@ class _Reader:
         launched_ns, state = entry.take("launched_ns", int, 0), entry.take("state", str, "running")
         image_id, reservation_id = entry.take("image_id", str, ""), entry.take("reservation_id", str, None)
         launch_index = entry.take("launch_index", int, 0)
+        public = entry.take("public_at_start", bool, False)  # noqa: FBT003 - the default
         if state not in {"running", "stopped"}:
             raise WorldError(f"{entry.where}: state is {state!r}; it must be running or stopped")
         own = entry.table("type") if isinstance(entry.take("type", object), dict) else None
@@ -228,7 +229,7 @@ class _Reader:
         self._name(entry, "i", instance_id)
         made = self._model.launch_instance(limits, subnet_id, private_ip=private_ip, now_ns=launched_ns)
         record = self._account.instances[made.instance_id]
-        record.state, record.image_id, record.launch_index = state, image_id, launch_index
+        record.state, record.image_id, record.launch_index, record.public_at_start = state, image_id, launch_index, public
         record.reservation_id = record.reservation_id if reservation_id is None else reservation_id
         self._account.set_tags(record, tags)
 
@@ -236,7 +237,7 @@ class _Reader:
         eni_id, created_ns, place = entry.identifier("eni"), entry.take("created_ns", int, 0), entry.table("attachment")
         subnet_id, kind, private_ip = entry.take("subnet", str), entry.take("type", str, "interface"), entry.take("private_ip", str, None)
         description, tags, groups = entry.take("description", str, ""), entry.tags(), entry.texts("security_groups")
-        primary_ipv6 = entry.take("primary_ipv6", str, None)
+        primary_ipv6, automatic_ip = entry.take("primary_ipv6", str, None), entry.take("automatic_ip", str, None)
         checked = entry.take("source_dest_check", bool, True)  # noqa: FBT003 - the default
         held = {name: entry.texts(name) for name in ("secondary_ips", "ipv4_prefixes", "ipv6_addresses", "ipv6_prefixes")}
         entry.finish()
@@ -262,8 +263,19 @@ class _Reader:
             if record.primary_ipv6 not in record.ipv6_addresses:
                 raise WorldError(f"{entry.where}: primary_ipv6 must be one of its ipv6_addresses, not {primary_ipv6!r}")
         record.touch()
+        if automatic_ip is not None:
+            self._give(entry, record, automatic_ip)
         if groups:
             self._model.modify_network_interface_attribute(record.eni_id, security_group_ids=groups, now_ns=0)
+
+    def _give(self, entry: Entry, record: EniRecord, public_ip: str) -> None:
+        """Give a primary ENI of a running instance its automatic public address."""
+        address = parse_address(public_ip, 4)
+        if not record.is_primary or record.instance is None or record.instance.state != "running":
+            raise WorldError(f"{entry.where}: automatic_ip is for the primary ENI of a running instance")
+        if address in self._account.automatic_ips:
+            raise WorldError(f"{entry.where}: {public_ip} exists already")
+        self._account.set_automatic_ip(record, address)
 
     def _primary_of(self, entry: Entry, instance_id: str, subnet_id: str, kind: str) -> EniRecord:
         """Return the primary ENI that an instance was launched with."""
@@ -316,7 +328,8 @@ class _Reader:
         record = self._account.elastic_ips[self._model.allocate_address().allocation_id]
         if public_ip is not None:
             address = parse_address(public_ip, 4)
-            if any(each.public_ip == address for each in self._account.elastic_ips.values() if each is not record):
+            others = {each.public_ip for each in self._account.elastic_ips.values() if each is not record}
+            if address in others | self._account.automatic_ips:
                 raise WorldError(f"{entry.where}: {public_ip} exists already")
             record.public_ip = address
         self._account.set_tags(record, tags)

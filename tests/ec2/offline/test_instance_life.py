@@ -1,5 +1,6 @@
 """The life of instances, as clients see it: launches of several, states, waiters, and what is left of a terminated one."""
 
+import attrs
 import pytest
 from botocore.exceptions import ClientError
 
@@ -218,11 +219,12 @@ def test_an_instance_stops_starts_and_reboots_and_every_waiter_ends(client, mode
     client.get_waiter("instance_status_ok").wait(**one)
     client.get_waiter("system_status_ok").wait(**one)
     client.reboot_instances(**one)
-    held = model.network_interfaces
+    (held,) = model.network_interfaces
+    assert held.elastic_ips
     (change,) = client.stop_instances(**one)["StoppingInstances"]
     assert (change["PreviousState"], change["CurrentState"]) == ({"Code": 16, "Name": "running"}, {"Code": 64, "Name": "stopping"})
     client.get_waiter("instance_stopped").wait(**one)
-    assert model.network_interfaces == held
+    assert model.network_interfaces == (attrs.evolve(held, elastic_ips=()),)
     assert client.stop_instances(**one)["StoppingInstances"][0]["CurrentState"] == {"Code": 80, "Name": "stopped"}
     assert code(client.reboot_instances, **one) == "IncorrectState"
     assert client.describe_instance_status(**one)["InstanceStatuses"] == []

@@ -17,7 +17,8 @@ class ElasticIpActions(Actions):
     """The actions on Elastic IP addresses.
 
     An Elastic IP belongs to a private IPv4 address of an ENI. It stays there when the ENI is detached or its instance stops, moves with a
-    secondary IP to another ENI, and is disassociated when the private address is unassigned or the ENI is deleted.
+    secondary IP to another ENI, and is disassociated when the private address is unassigned or the ENI is deleted. It replaces the public
+    address that EC2 gave a primary IP at a launch; an instance that loses its Elastic IP gets such an address again.
     """
 
     def allocate_address(self, *, tags: Iterable[tuple[str, str]] = (), now_ns: int = 0) -> ElasticIp:
@@ -65,9 +66,12 @@ class ElasticIpActions(Actions):
         other = eni.elastic_ips.get(address)
         if not allow_reassociation:
             _require_unassociated(call, elastic_ip, other)
+        before = elastic_ip.eni
         for each in (elastic_ip, *(() if other is None else (other,))):
             self._account.disassociate_elastic_ip(each)
-        return self._done(call, self._account.associate_elastic_ip(elastic_ip, eni, address))
+        association_id = self._account.associate_elastic_ip(elastic_ip, eni, address)
+        self._give_public_ip(before)
+        return self._done(call, association_id)
 
     def disassociate_address(self, association_id: str, *, now_ns: int) -> None:
         """End an association; the Elastic IP stays allocated.
@@ -76,7 +80,10 @@ class ElasticIpActions(Actions):
             Ec2Error: InvalidAssociationID.NotFound.
         """
         call = self._begin("DisassociateAddress", now_ns)
-        self._account.disassociate_elastic_ip(self._account.elastic_ip_associations.find(call, association_id))
+        elastic_ip = self._account.elastic_ip_associations.find(call, association_id)
+        before = elastic_ip.eni
+        self._account.disassociate_elastic_ip(elastic_ip)
+        self._give_public_ip(before)
         self._done(call, None)
 
     def release_address(self, allocation_id: str, *, now_ns: int) -> None:
@@ -89,8 +96,10 @@ class ElasticIpActions(Actions):
         elastic_ip = self._account.elastic_ips.find(call, allocation_id)
         if elastic_ip.eni is not None and not self._account.vpcs[elastic_ip.eni.subnet.vpc_id].is_default:
             raise call.refusal(ErrorCode.ADDRESS_IN_USE, f"Address {address_text(elastic_ip.public_ip, 4)} is in use.")
+        before = elastic_ip.eni
         self._account.disassociate_elastic_ip(elastic_ip)
         self._account.release_elastic_ip(elastic_ip)
+        self._give_public_ip(before)
         self._done(call, None)
 
     def describe_addresses(
@@ -111,6 +120,11 @@ class ElasticIpActions(Actions):
         wanted = (*texts(allocation_ids), *(by_ip[name] for name in names))
         shown = self._named_or_all(call, Views(self._account.elastic_ips), wanted, self._account.elastic_ips)
         return tagged_matching(call, shown, ELASTIC_IP_FILTERS, filters or {})
+
+    def _give_public_ip(self, eni: EniRecord | None) -> None:
+        """Give an ENI that has lost its Elastic IP an automatic public address, if it is the primary one of such an instance."""
+        if eni is not None and eni.instance is not None and eni.is_primary and eni.automatic_ip is None:
+            self._account.give_public_ip(eni.instance)
 
     def _target(self, call: Call, eni_id: str | None, instance_id: str | None) -> EniRecord:
         if eni_id is not None and instance_id is not None:

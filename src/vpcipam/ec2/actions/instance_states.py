@@ -17,7 +17,10 @@ TERMINATED_SHOWN_NS = 3600 * NS_PER_S
 
 
 class InstanceStateActions(Actions):
-    """The actions on the states of instances. A change takes no time: the next call sees an instance that has stopped, started or gone."""
+    """The actions on the states of instances. A change takes no time: the next call sees an instance that has stopped, started or gone.
+
+    A public address that EC2 gave an instance is gone when it stops; it gets another one when it starts, as at a launch.
+    """
 
     def stop_instances(self, instance_ids: Iterable[str], *, now_ns: int) -> tuple[InstanceStateChange, ...]:
         """Stop instances, all or none; their ENIs stay attached and keep their addresses. A stopped one stays stopped.
@@ -125,8 +128,14 @@ class InstanceStateActions(Actions):
             changed.append(instance)
         answer = tuple(InstanceStateChange(each.instance_id, each.state, state) for each in changed)
         for each in changed:
+            if each.state == state:
+                continue
             each.state = state
             self._account.touch(each)
+            if state == "running":
+                self._account.give_public_ip(each)
+            else:
+                self._account.set_automatic_ip(each.primary_eni, None)
         return self._done(call, answer)
 
     def _instances_or_gone(self, call: Call, instance_ids: Iterable[str]) -> list[InstanceRecord | Instance]:

@@ -68,7 +68,8 @@ class InstanceActions(Actions):
         A call launches at most 1,000.
 
         The first interface is the primary ENI at device index 0; all lie in the zone of its subnet. An interface without a subnet lies in
-        the primary one's. `launch_template` is where the arguments are from; AWS's own tags of the instances name it.
+        the primary one's. An instance with one ENI gets a public address if its subnet maps public IPs or the interface asks for one.
+        `launch_template` is where the arguments are from; AWS's own tags of the instances name it.
 
         Raises:
             Ec2Error: as for `launch_instance`; InstanceLimitExceeded for a `min_count` above 1,000;
@@ -105,12 +106,14 @@ class InstanceActions(Actions):
                     if len(taken) < min_count:
                         raise
                     break
+        public = subnet.map_public_ip_on_launch if wanted[0].associate_public_ip is None else wanted[0].associate_public_ip
         reservation_id = ""
         launched = []
         for index, addresses in enumerate(taken):
             instance_id = self._account.new_id("i")
             reservation_id = reservation_id or default_reservation(instance_id)
             instance = InstanceRecord(instance_id, limits, subnet, read_tags, call.now_ns, image_id, reservation_id, index)
+            instance.public_at_start = len(wanted) == 1 and public
             self._account.add_instance(instance)
             for each, its_subnet, its_groups, its_tags, held in zip(wanted, subnets, groups, eni_tags, addresses, strict=True):
                 eni = self._account.create_eni(
@@ -125,6 +128,7 @@ class InstanceActions(Actions):
                 )
                 place = each.place(limits)
                 self._account.attach(eni, instance, place, delete_on_termination=each.delete_on_termination, now_ns=call.now_ns)
+            self._account.give_public_ip(instance)
             launched.append(instance.view())
         return self._done(call, tuple(launched))
 

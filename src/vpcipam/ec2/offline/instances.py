@@ -112,6 +112,7 @@ def _interface(request: Request, given: Members) -> LaunchInterface:
         security_group_ids=tuple(given.get("Groups", ())),
         tags=request.tags(_ENI, only_its_own=True),
         delete_on_termination=given.get("DeleteOnTermination", True),
+        associate_public_ip=given.get("AssociatePublicIpAddress"),
     )
 
 
@@ -257,9 +258,9 @@ _NO_PLACEMENT: Final = {"GroupName": "", "Tenancy": "default"}
 _INTERFACE_TAKES = {
     *("SubnetId", "DeviceIndex", "NetworkCardIndex", "PrivateIpAddress", "PrivateIpAddresses", "SecondaryPrivateIpAddressCount"),
     *("Ipv4Prefixes", "Ipv4PrefixCount", "Ipv6Addresses", "Ipv6AddressCount", "Ipv6Prefixes", "Ipv6PrefixCount"),
-    *("InterfaceType", "Description", "Groups", "DeleteOnTermination", "PrimaryIpv6"),
+    *("InterfaceType", "Description", "Groups", "DeleteOnTermination", "PrimaryIpv6", "AssociatePublicIpAddress"),
 }
-_INTERFACE_IGNORES = {"AssociatePublicIpAddress", "ConnectionTrackingSpecification", "EnaSrdSpecification", "EnaQueueCount"}
+_INTERFACE_IGNORES = {"ConnectionTrackingSpecification", "EnaSrdSpecification", "EnaQueueCount"}
 
 ACTIONS: Final = {
     "RunInstances": ActionHandler(

@@ -22,7 +22,7 @@ from vpcipam.ec2.offline.request import Region
 from vpcipam.ec2.offline.wire import Members
 from vpcipam.ec2.resources import ElasticIp
 from vpcipam.ec2.state.account import DEFAULT_GROUP
-from vpcipam.ec2.state.filter_tables import STATE_CODES, UNNAMED_IMAGE, public_ips
+from vpcipam.ec2.state.filter_tables import STATE_CODES, UNNAMED_IMAGE, ip_owner_id, public_ips
 from vpcipam.ec2.state.names import (
     mac_address,
     private_dns_name,
@@ -38,7 +38,7 @@ from vpcipam.limits import InstanceLimits
 
 def network_interface_view(eni: NetworkInterface, region: Region) -> Members:
     """Format an ENI as DescribeNetworkInterfaces and CreateNetworkInterface do."""
-    associations = {each.private_ip: _association_view(each, eni, region) for each in eni.elastic_ips}
+    associations = {each.private_ip: _association_view(each, eni) for each in eni.elastic_ips}
     return {
         "Association": associations.get(eni.private_ip),
         "Attachment": None if eni.attachment is None else _attachment_view(eni.attachment, region),
@@ -75,11 +75,11 @@ def network_interface_view(eni: NetworkInterface, region: Region) -> Members:
     }
 
 
-def _association_view(association: ElasticIpAssociation, eni: NetworkInterface, region: Region) -> Members:
+def _association_view(association: ElasticIpAssociation, eni: NetworkInterface) -> Members:
     return {
-        "AllocationId": association.allocation_id,
-        "AssociationId": association.association_id,
-        "IpOwnerId": region.owner_id,
+        "AllocationId": association.allocation_id or None,
+        "AssociationId": association.association_id or None,
+        "IpOwnerId": ip_owner_id(association),
         "PublicDnsName": public_dns_name(association.public_ip, region_of(eni.availability_zone)),
         "PublicIp": association.public_ip,
     }

@@ -100,6 +100,7 @@ class Account:
         self.trunk_associations: Records[TrunkAssociationRecord] = Records("trunk interface association", ErrorCode.ASSOCIATION_NOT_FOUND)
         self.elastic_ips: Records[ElasticIpRecord] = Records("allocation ID", ErrorCode.ALLOCATION_NOT_FOUND)
         self.elastic_ip_associations: Records[ElasticIpRecord] = Records("association ID", ErrorCode.ASSOCIATION_NOT_FOUND)
+        self.automatic_ips: set[int] = set()
         self.launch_templates: Records[LaunchTemplateRecord] = Records("launch template ID", ErrorCode.TEMPLATE_NOT_FOUND)
         self.instances: Records[InstanceRecord] = Records("instance ID", ErrorCode.INSTANCE_NOT_FOUND)
         self._terminated: dict[str, tuple[int, Instance]] = {}  # until when each is shown, in the order of termination
@@ -335,28 +336,56 @@ class Account:
         eni.add(AddressSet((address,)))
 
     def allocate_elastic_ip(self, tags: Tags) -> ElasticIpRecord | None:
-        """Allocate the next public address, None if all are taken. A released one comes back only after all others."""
-        taken = {each.public_ip for each in self.elastic_ips.values()}
+        """Allocate an Elastic IP, None if all public addresses are taken."""
+        public_ip = self._next_public_ip()
+        if public_ip is None:
+            return None
+        elastic_ip = ElasticIpRecord(self.new_id("eipalloc"), public_ip, tags)
+        self.elastic_ips[elastic_ip.allocation_id] = elastic_ip
+        return elastic_ip
+
+    def _next_public_ip(self) -> int | None:
+        """Return the next public address, None if all are taken. A released one comes back only after all others."""
+        taken = {each.public_ip for each in self.elastic_ips.values()} | self.automatic_ips
         if len(taken) >= PUBLIC_RANGE.size:
             return None
         while True:
             self._last_numbers[_PUBLIC_IP] += 1
             public_ip = PUBLIC_RANGE.first + self._last_numbers[_PUBLIC_IP] % PUBLIC_RANGE.size
             if public_ip not in taken:
-                break
-        elastic_ip = ElasticIpRecord(self.new_id("eipalloc"), public_ip, tags)
-        self.elastic_ips[elastic_ip.allocation_id] = elastic_ip
-        return elastic_ip
+                return public_ip
+
+    def give_public_ip(self, instance: InstanceRecord) -> None:
+        """Give the primary IP of an instance a public address, if it was launched so, runs, and has one ENI without an Elastic IP.
+
+        It gets none if all are taken. (Amazon EC2 User Guide, "Amazon EC2 instance IP addressing".)
+        """
+        eni = instance.primary_eni
+        if instance.public_at_start and instance.state == "running" and len(instance.devices) == 1 and not eni.elastic_ips:
+            self.set_automatic_ip(eni, self._next_public_ip())
+
+    def set_automatic_ip(self, eni: EniRecord, public_ip: int | None) -> None:
+        """Replace the automatic public address of an ENI; None for none."""
+        if public_ip != eni.automatic_ip:
+            self.automatic_ips -= {eni.automatic_ip}
+            self.automatic_ips |= set() if public_ip is None else {public_ip}
+            eni.automatic_ip = public_ip
+            eni.touch()
 
     def release_elastic_ip(self, elastic_ip: ElasticIpRecord) -> None:
         """Release an Elastic IP that is not associated."""
         del self.elastic_ips[elastic_ip.allocation_id]
 
     def associate_elastic_ip(self, elastic_ip: ElasticIpRecord, eni: EniRecord, private_ip: int) -> str:
-        """Associate an Elastic IP that is not associated with a private address that has none; return the association's id."""
+        """Associate an Elastic IP that is not associated with a private address that has none; return the association's id.
+
+        The automatic public address of that private address is gone.
+        """
         association_id = self.new_id("eipassoc")
         elastic_ip.eni, elastic_ip.private_ip, elastic_ip.association_id = eni, private_ip, association_id
         self.elastic_ip_associations[association_id] = eni.elastic_ips[private_ip] = elastic_ip
+        if private_ip == eni.private_ip:
+            self.set_automatic_ip(eni, None)
         eni.touch()
         return association_id
 
@@ -391,6 +420,7 @@ class Account:
         eni = self.attachments.pop(attachment.attachment_id)
         del self.instances[attachment.instance_id].devices[attachment.network_card_index, attachment.device_index]
         self.unattached_enis[eni.eni_id] = eni
+        self.set_automatic_ip(eni, None)
         eni.primary_ipv6 = None
         eni.set_attachment(None, None)
         return eni

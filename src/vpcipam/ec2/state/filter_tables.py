@@ -153,11 +153,16 @@ def _dns_name(eni: NetworkInterface) -> Iterable[str]:
     return (private_dns_name(eni.private_ip, region_of(eni.availability_zone)),) if eni.private_ip else ()
 
 
+def ip_owner_id(association: ElasticIpAssociation) -> str:
+    """Return the owner of a public address: the account, or Amazon if it is not an Elastic IP."""
+    return OWNER_ID if association.allocation_id else "amazon"
+
+
 _OF_ASSOCIATION: Mapping[str, Callable[[ElasticIpAssociation], str]] = {
     "allocation-id": lambda each: each.allocation_id,
     "association-id": lambda each: each.association_id,
-    "ip-owner-id": lambda _: OWNER_ID,
-    "owner-id": lambda _: OWNER_ID,
+    "ip-owner-id": ip_owner_id,
+    "owner-id": ip_owner_id,
     "public-ip": lambda each: each.public_ip,
 }
 
@@ -167,7 +172,7 @@ def _of_elastic_ips(name: str) -> Reader[NetworkInterface]:
     if name == "public-dns-name":
         return lambda eni: (public_dns_name(each.public_ip, region_of(eni.availability_zone)) for each in eni.elastic_ips)
     read = _OF_ASSOCIATION.get(name)
-    return _nothing if read is None else lambda eni: map(read, eni.elastic_ips)
+    return _nothing if read is None else lambda eni: filter(None, map(read, eni.elastic_ips))
 
 
 def _of_primary_ip(name: str) -> Reader[NetworkInterface]:

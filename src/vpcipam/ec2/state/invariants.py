@@ -28,7 +28,8 @@ def check(account: Account) -> None:
     11. Each VPC has exactly one default security group, names are unique in a VPC, and every ENI has 1 to 5 groups of its VPC, by id.
     12. The primary IPv6 address of an ENI is one of its IPv6 addresses.
     13. Public addresses are unique, and the account, the Elastic IP and the ENI agree on each association, which is with a single IPv4
-        address of the ENI.
+        address of the ENI. An automatic public address is at the primary IP of a running
+        instance, where no Elastic IP is.
     14. Names of launch templates are unique, versions are numbered from 1, and the default one exists.
 
     Raises:
@@ -136,7 +137,13 @@ def _check_groups(account: Account) -> None:
 
 def _check_elastic_ips(account: Account) -> None:
     everything = account.elastic_ips.values()
-    _hold(13, len({each.public_ip for each in everything}) == len(everything), "a public address that is allocated twice")
+    automatic = {eni.automatic_ip: eni for eni in account.enis.values() if eni.automatic_ip is not None}
+    _hold(13, account.automatic_ips == automatic.keys(), "the index of automatic public addresses")
+    for eni in automatic.values():
+        _hold(13, eni.is_primary and eni.private_ip not in {None, *eni.elastic_ips}, f"the automatic public address of {eni.eni_id}")
+        _hold(13, eni.instance is not None and eni.instance.state == "running", f"the automatic public address of {eni.eni_id}")
+    public_ips = {each.public_ip for each in everything} | automatic.keys()
+    _hold(13, len(public_ips) == len(everything) + len(automatic), "a public address that is allocated twice")
     of_account = {each.association_id: each for each in everything if each.association_id is not None}
     _hold(13, account.elastic_ip_associations == of_account, "the index of associations with Elastic IPs")
     of_enis = [(eni, private_ip, each) for eni in account.enis.values() for private_ip, each in eni.elastic_ips.items()]

@@ -29,6 +29,7 @@ class LaunchInterface:
     """A new ENI of each instance of a launch; its fields are those of `create_network_interface` and of an attachment.
 
     Attributes:
+        associate_public_ip: whether the instance gets a public address; None for what the subnet says.
         security_group_names: names of security groups of the default VPC, besides `security_group_ids`.
     """
 
@@ -51,6 +52,7 @@ class LaunchInterface:
     enable_primary_ipv6: bool = False
     tags: Iterable[tuple[str, str]] = ()
     delete_on_termination: bool = True
+    associate_public_ip: bool | None = None
 
     def place(self, limits: InstanceLimits) -> tuple[int, int]:
         """Return its network card, by default the one of the primary ENI, and its device index."""
@@ -80,7 +82,11 @@ class LaunchInterface:
         if primary in asked.named.addresses:
             raise call.invalid(f"{self.private_ip} is named as the primary IP and as a secondary one")
         if asked.takes_none and (
-            primary is not None or asked.has_primary_ipv6 or asked.named.counts != counts or counts != AddressCounts()
+            primary is not None
+            or self.associate_public_ip
+            or asked.has_primary_ipv6
+            or asked.named.counts != counts
+            or counts != AddressCounts()
         ):
             raise call.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, "An EFA-only network interface takes no IP addresses.")
         return asked
@@ -104,10 +110,13 @@ def _take(call: Call, subnet: SubnetRecord, asked: LaunchAddresses) -> AddressSe
 
 
 def require_some(call: Call, interfaces: Iterable[LaunchInterface]) -> tuple[LaunchInterface, ...]:
-    """Return the interfaces of a launch; MissingParameter for none."""
+    """Return the interfaces of a launch; MissingParameter for none, InvalidParameterCombination for a public address beside another one."""
     wanted = tuple(interfaces)
     if not wanted:
         raise call.refusal(ErrorCode.MISSING_PARAMETER, "The request must contain the parameter NetworkInterface")
+    if len(wanted) > 1 and any(each.associate_public_ip for each in wanted):
+        message = "The associatePublicIPAddress parameter cannot be specified when launching with multiple network interfaces."
+        raise call.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, message)
     return wanted
 
 

@@ -149,6 +149,7 @@ class EniRecord:
         primary_ipv6: its primary IPv6 address, one of `ipv6_addresses`; None for none.
         instance: the instance that it is attached to, else None. Only `set_attachment` changes it and `attachment`.
         elastic_ips: its Elastic IP addresses, by the private IPv4 address of each. Only `Account` changes them.
+        automatic_ip: the public address that EC2 gave its primary IP, until an Elastic IP is there. Only `Account` changes it.
         trunk: its association with a trunk, None if it is not a branch.
         branches: the associations of a trunk with its branches, by id.
     """
@@ -170,6 +171,7 @@ class EniRecord:
     instance: "InstanceRecord | None" = None
     attachment: Attachment | None = None
     elastic_ips: "dict[int, ElasticIpRecord]" = attrs.field(factory=dict)
+    automatic_ip: int | None = None
     trunk: "TrunkAssociationRecord | None" = None
     branches: "dict[str, TrunkAssociationRecord]" = attrs.field(factory=dict)
     _view: NetworkInterface | None = None
@@ -291,13 +293,16 @@ class EniRecord:
             source_dest_check=self.source_dest_check,
             security_group_ids=tuple([group.group_id for group in self.groups]),
             security_group_names=tuple([group.group_name for group in self.groups]),
-            elastic_ips=self._elastic_ips_view() if self.elastic_ips else (),
+            elastic_ips=self._elastic_ips_view() if self.elastic_ips or self.automatic_ip is not None else (),
         )
 
     def _elastic_ips_view(self) -> tuple[ElasticIpAssociation, ...]:
-        """Return the Elastic IPs in the order of `single_ips`: that of the primary address first."""
+        """Return the public addresses in the order of `single_ips`: that of the primary address first."""
         ordered = sorted(self.elastic_ips, key=lambda private_ip: (private_ip != self.private_ip, private_ip))
-        return tuple([self.elastic_ips[private_ip].association_view() for private_ip in ordered])
+        shown = [self.elastic_ips[private_ip].association_view() for private_ip in ordered]
+        if self.private_ip is not None and self.automatic_ip is not None:
+            shown.insert(0, ElasticIpAssociation(address_text(self.private_ip, 4), address_text(self.automatic_ip, 4)))
+        return tuple(shown)
 
 
 @attrs.define(eq=False)
@@ -376,7 +381,11 @@ class LaunchTemplateRecord:
 
 @attrs.define(eq=False)
 class InstanceRecord:
-    """An instance and its ENIs by network card and device index."""
+    """An instance and its ENIs by network card and device index.
+
+    Attributes:
+        public_at_start: whether EC2 gives its primary IP a public address at every start; `Account.give_public_ip` has the conditions.
+    """
 
     instance_id: str
     limits: InstanceLimits
@@ -387,7 +396,13 @@ class InstanceRecord:
     reservation_id: str = ""
     launch_index: int = 0
     state: str = "running"
+    public_at_start: bool = False
     devices: dict[tuple[int, int], EniRecord] = attrs.field(factory=dict)
+
+    @property
+    def primary_eni(self) -> EniRecord:
+        """Its primary ENI."""
+        return self.devices[self.primary_place]
 
     @property
     def primary_place(self) -> tuple[int, int]:
