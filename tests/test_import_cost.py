@@ -24,6 +24,32 @@ new = set(sys.modules) - before
 print(json.dumps(sorted(new)))
 """
 COMMAND = "from vpcipam.cli import main\nsys.stdout = None\nmain({arguments!r})\nsys.stdout = sys.__stdout__"
+WITHOUT_EXTRAS = """
+import importlib, json, pkgutil, sys
+
+class OnlyAttrs:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] not in sys.stdlib_module_names | {"vpcipam", "attr", "attrs", "cython_runtime"}:
+            raise ModuleNotFoundError(name, name=name)
+
+sys.meta_path.insert(0, OnlyAttrs())
+import vpcipam
+from vpcipam.errors import MissingExtra
+said = {}
+names = [each.name for each in pkgutil.walk_packages(vpcipam.__path__, "vpcipam.", onerror=lambda name: None)]
+for name in names:
+    if name.endswith("__main__"):
+        continue
+    try:
+        importlib.import_module(name)
+    except MissingExtra as error:
+        said[name] = str(error)
+    except ImportError as error:
+        said[name] = repr(error)
+print(json.dumps(said))
+"""
+BY_OTHERS = {"vpcipam.ec2.pytest_fixtures", "vpcipam.testing.plugin", "vpcipam.settings.yaml_loader"}
+"""pytest imports the first two, and `documents` the last, where the extra is named."""
 EVERY_PUBLIC_NAME = "import vpcipam\nfor name in vpcipam.__all__: getattr(vpcipam, name)"
 
 
@@ -168,3 +194,9 @@ def test_the_plugin_loads_only_what_every_call_needs():
 def test_the_help_of_the_program_loads_no_command():
     commands = {path.stem for path in (SOURCE / "vpcipam" / "cli").glob("*.py")} - {"__init__", "app", "exit_codes", "streams"}
     assert loaded(COMMAND.format(arguments=["--help"])) & {f"vpcipam.cli.{name}" for name in commands} == set()
+
+
+def test_without_extras_every_module_can_be_imported_or_names_the_one_to_install():
+    said = {name: text for name, text in run(WITHOUT_EXTRAS).items() if name not in BY_OTHERS and not name.startswith("vpcipam.cli")}
+    assert {"vpcipam.ec2.serve", "vpcipam.ec2.offline", "vpcipam.ec2.fake", "vpcipam.testing.machine"} <= said.keys()
+    assert [text for text in said.values() if "pip install 'vpcipam[" not in text] == []

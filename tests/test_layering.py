@@ -49,6 +49,7 @@ EXTRAS = {
     "datapath.netlink": {"pyroute2": "at import"},
     "ec2.boto": {"botocore": "at import"},
     "ec2.fake": {"boto3": "at import", "botocore": "at import"},
+    "ec2.offline": {"botocore": "at import"},
     "ec2.offline.answering": {"botocore": "at import"},
     "ec2.offline.launch_templates": {"botocore": "at import"},
     "ec2.offline.catching": {"botocore": "at import", "aiobotocore": "at import"},

@@ -103,7 +103,7 @@ def test_the_package_as_a_module_reports_a_missing_extra_too(environment):
     code = "import runpy, sys; sys.modules['click'] = None; runpy.run_module('vpcipam', run_name='__main__')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)  # noqa: S603 - as it stands
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "vpcipam: the command line needs the package click; install vpcipam[cli]\n"
+    assert done.stderr == "vpcipam: the command line needs the package click: pip install 'vpcipam[cli]'\n"
 
 
 @pytest.mark.parametrize("module", ["vpcipam", "vpcipam.cli"])

@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _EXTRA:
             return _fault(error)
-        complain(f"the command line needs the package {error.name}; install vpcipam[cli]")
+        complain(f"the command line needs the package {error.name}: pip install 'vpcipam[cli]'")
         return ExitCode.REFUSED
     except KeyboardInterrupt:
         complain("interrupted")

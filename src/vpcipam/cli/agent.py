@@ -71,7 +71,7 @@ def command(
 
     try:
         from vpcipam.agent.kernel import KernelWiring, uses_nftables  # noqa: PLC0415 - an extra
-    except ModuleNotFoundError:
+    except MissingExtra:
         raise MissingExtra("the agent needs pyroute2: pip install 'vpcipam[cli,ec2,datapath]'") from None
 
     settings = node_settings(daemonset, assignments)

@@ -74,9 +74,12 @@ def command(
     The metadata of each instance is at /instance/ID/latest/. Ctrl-C or SIGTERM ends the server.
     """
     from vpcipam.cli.serve_state import load, writable  # noqa: PLC0415 - only this command needs the model
-    from vpcipam.ec2.offline.request import Region  # noqa: PLC0415 - likewise
     from vpcipam.ec2.serve.running import Runner, base_url, is_loopback, listen  # noqa: PLC0415 - likewise, and an extra
     from vpcipam.ec2.serve.service import Service  # noqa: PLC0415 - likewise
+
+    # Not before `serve`, which says what all of it needs.
+    # isort: split
+    from vpcipam.ec2.offline.request import Region  # noqa: PLC0415 - likewise
 
     kept = None if save is None else writable(save)
     model, notes = load(states)

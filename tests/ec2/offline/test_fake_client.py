@@ -447,7 +447,7 @@ def test_the_endpoint_is_a_name_that_cannot_exist(client):
 # --- the extra ---
 
 
-@pytest.mark.parametrize("module", ["vpcipam.ec2.fake", "vpcipam.ec2.boto"])
+@pytest.mark.parametrize("module", ["vpcipam.ec2.fake", "vpcipam.ec2.boto", "vpcipam.ec2.offline.__init__"])
 @pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")  # runpy: the module is run a second time, on purpose
 def test_without_boto3_the_extra_to_install_is_named(module, monkeypatch):
     for name in ("boto3", "botocore", "botocore.config"):

@@ -8,20 +8,16 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
 from vpcipam._units import NS_PER_S
 from vpcipam.ec2.offline.server import HttpResponse
 from vpcipam.ec2.serve.page import CONTENT_SECURITY_POLICY, page
 from vpcipam.ec2.serve.service import Service
-from vpcipam.errors import MissingExtra
-
-try:
-    from starlette.applications import Starlette
-    from starlette.requests import ClientDisconnect, Request
-    from starlette.responses import JSONResponse, Response
-    from starlette.routing import Route
-    from starlette.types import Receive, Scope, Send
-except ImportError:
-    raise MissingExtra("serving EC2 needs Starlette: pip install 'vpcipam[serve]'") from None
 
 LONGEST_BODY: Final = 1 << 20
 """The most bytes of a body."""

@@ -7,6 +7,8 @@ from typing import Final
 from urllib.parse import parse_qsl, urlencode
 
 import attrs
+from botocore.loaders import Loader
+from botocore.model import OperationModel, ServiceModel
 
 from vpcipam.ec2.errors import Ec2Error, ErrorCode
 from vpcipam.ec2.faults import Crash
@@ -14,13 +16,7 @@ from vpcipam.ec2.model import Ec2Model
 from vpcipam.ec2.offline.request import Region
 from vpcipam.ec2.offline.server import HttpResponse, Server
 from vpcipam.ec2.offline.wire import write_error
-from vpcipam.errors import MissingExtra, NotModelled
-
-try:
-    from botocore.loaders import Loader
-    from botocore.model import OperationModel, ServiceModel
-except ImportError:
-    raise MissingExtra("serving EC2 needs botocore: pip install 'vpcipam[serve]'") from None
+from vpcipam.errors import NotModelled
 
 API_VERSION: Final = "2016-11-15"
 NOT_MODELLED: Final = "vpcipam.NotModelled"

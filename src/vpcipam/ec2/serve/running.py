@@ -10,15 +10,11 @@ from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import Final
 
+import uvicorn
+from starlette.types import Scope
+
 from vpcipam.ec2.serve.app import create_app
 from vpcipam.ec2.serve.service import Service
-from vpcipam.errors import MissingExtra
-
-try:
-    import uvicorn
-    from starlette.types import Scope
-except ImportError:
-    raise MissingExtra("serving EC2 needs uvicorn: pip install 'vpcipam[serve]'") from None
 
 _BACKLOG: Final = 128
 _GRACE_S: Final = 2
