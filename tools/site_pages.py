@@ -91,14 +91,17 @@ class Variables(SphinxDirective):
 
 
 class Actions(SphinxDirective):
-    """A table of the actions that the EC2 model answers: the method of `Ec2Model`, whether `BotoEc2` makes the call, and the parameters."""
+    """A table of the actions that the EC2 model answers: the method of `Ec2Model`, whether `BotoEc2` makes the call, and the parameters.
+
+    The parameters without effect have a column of their own.
+    """
 
     def run(self) -> list[nodes.Node]:
         """Return the table."""
-        head = "| action, method of `Ec2Model` | real EC2 | parameters |\n| --- | --- | --- |\n"
+        head = "| action, method of `Ec2Model` | real EC2 | parameters | without effect |\n| --- | --- | --- | --- |\n"
         rows = (
             f"| {action}<br>{_method(action)} | {'yes' if hasattr(BotoEc2, _snake_case(action)) else ''} "
-            f"| {', '.join(map(_code, sorted(handler.takes)))} |\n"
+            f"| {', '.join(map(_code, sorted(handler.takes)))} | {', '.join(map(_code, sorted(handler.ignores)))} |\n"
             for action, handler in ACTIONS.items()
         )
         return self.parse_text_to_nodes(head + "".join(rows))

@@ -36,6 +36,7 @@ class ErrorCode(enum.StrEnum):
     INVALID_PARAMETER = "InvalidParameter"
     INVALID_PARAMETER_COMBINATION = "InvalidParameterCombination"
     MISSING_PARAMETER = "MissingParameter"
+    INVALID_INPUT = "InvalidInput"
     MISSING_INPUT = "MissingInput"
     UNKNOWN_PARAMETER = "UnknownParameter"
     MALFORMED_QUERY_STRING = "MalformedQueryString"

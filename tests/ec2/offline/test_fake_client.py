@@ -205,6 +205,29 @@ def test_parameters_that_do_not_affect_addresses_are_accepted(client, subnet_id)
     client.run_instances(MinCount=1, MaxCount=1, SubnetId=subnet_id, InstanceType="m5.large", ImageId="ami-1", KeyName="me", UserData="#!")
 
 
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("DisableApiStop", (False, True)),
+        ("DisableApiTermination", (False, True)),
+        ("HibernationOptions", ({"Configured": False}, {"Configured": True})),
+        ("MetadataOptions", ({"HttpTokens": "required"}, {"HttpEndpoint": "disabled"})),
+        ("PrivateDnsNameOptions", ({"EnableResourceNameDnsARecord": True}, {"HostnameType": "resource-name"})),
+    ],
+)
+def test_a_parameter_that_later_answers_would_contradict_is_refused(client, model, subnet_id, name, values):
+    harmless, harmful = values
+    launch = {"MinCount": 1, "MaxCount": 1, "SubnetId": subnet_id}
+    client.create_launch_template(LaunchTemplateName="nodes", LaunchTemplateData={name: harmful})
+    for harm in ({name: harmful}, {"LaunchTemplate": {"LaunchTemplateName": "nodes"}}):
+        with pytest.raises(NotModelled, match=rf"RunInstances: {name}.* is not modelled"):
+            client.run_instances(**launch, **harm)
+    assert model.instances == ()
+    client.run_instances(**launch, **{name: harmless})
+    with pytest.raises(NotModelled, match="StopInstances: Hibernate is not modelled"):
+        client.stop_instances(InstanceIds=[model.instances[0].instance_id], Hibernate=True)
+
+
 def test_a_launch_with_unmodelled_parameters_is_refused(client, model, subnet_id):
     with pytest.raises(NotModelled, match=r"NetworkInterfaces\.NetworkInterfaceId is not modelled"):
         client.run_instances(

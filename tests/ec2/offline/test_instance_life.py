@@ -172,7 +172,7 @@ def test_the_default_subnet_is_that_of_the_zone(client, model):
     assert code(launch, client=client, Placement={"AvailabilityZone": "us-east-1z"}) == "InvalidParameterValue"
     model.terminate_instances([each.instance_id for each in model.instances], now_ns=0)
     model.delete_subnet(model.subnets[2].subnet_id)
-    assert code(launch, client=client, Placement={"AvailabilityZone": "us-east-1c"}) == "MissingInput"
+    assert code(launch, client=client, Placement={"AvailabilityZone": "us-east-1c"}) == "InvalidInput"
     assert code(launch, client=fake_client("ec2", Ec2Model())) == "VPCIdNotSpecified"
 
 

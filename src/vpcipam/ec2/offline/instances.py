@@ -31,6 +31,7 @@ def _run(request: Request) -> Members:
     if template is not None:
         request = attrs.evolve(request, members={**template.data, **request.members})
         ACTIONS["RunInstances"].require_known(request, ())
+    _require_harmless(request)
     zone = _placement(request)
     given = request.get("NetworkInterfaces", ())
     also = next((words for name, words in _OF_THE_INSTANCE.items() if name in request.members), None)
@@ -73,6 +74,15 @@ def _run(request: Request) -> Members:
         message = f"Invalid value '{request.get('InstanceType')}' for InstanceType."
         raise request.refusal(ErrorCode.INVALID_PARAMETER_VALUE, message) from None
     return _show_launched(request, launched)
+
+
+def _require_harmless(request: Request) -> None:
+    """Refuse the parameters without effect where later answers would contradict them."""
+    for name, member, harmless in _HARMLESS:
+        given = request.get(name, harmless if member is None else {})
+        value = given if member is None else given.get(member, harmless)
+        if value != harmless:
+            raise request.not_modelled(f"{name if member is None else f'{name}.{member}'} of {value}")
 
 
 def _launch_template(request: Request) -> LaunchTemplateVersion | None:
@@ -134,9 +144,12 @@ def _placement(request: Request) -> str | None:
 
 def _default_subnet(request: Request, zone: str | None) -> str:
     """Return the default subnet of a zone, by default of the first zone that has one."""
-    found = [each for each in request.model.subnets if each.default_for_az and zone in (None, each.availability_zone)]
+    found = {each.availability_zone: each.subnet_id for each in request.model.subnets if each.default_for_az}
     if found:
-        return min(found, key=lambda each: each.availability_zone).subnet_id
+        wanted = min(found) if zone is None else zone
+        if wanted not in found:
+            raise request.refusal(ErrorCode.INVALID_INPUT, f"No default subnet for availability zone: '{zone}'.")
+        return found[wanted]
     for vpc in request.model.vpcs:
         if vpc.is_default:
             message = f"No subnets found for the default VPC '{vpc.vpc_id}'. Please specify a subnet."
@@ -255,6 +268,14 @@ _ZONES: Final[dict[str, Callable[[str], str]]] = {"AvailabilityZone": str, "Avai
 """The members of a placement that name a zone, and how they name it."""
 _NO_PLACEMENT: Final = {"GroupName": "", "Tenancy": "default"}
 """What other members of a placement may say: no more than EC2 assumes without them."""
+_HARMLESS: Final[tuple[tuple[str, str | None, object], ...]] = (
+    ("DisableApiStop", None, False),
+    ("DisableApiTermination", None, False),
+    ("HibernationOptions", "Configured", False),
+    ("MetadataOptions", "HttpEndpoint", "enabled"),
+    ("PrivateDnsNameOptions", "HostnameType", "ip-name"),
+)
+"""The only values of some parameters without effect, or of their members: those that EC2 assumes without them."""
 _INTERFACE_TAKES = {
     *("SubnetId", "DeviceIndex", "NetworkCardIndex", "PrivateIpAddress", "PrivateIpAddresses", "SecondaryPrivateIpAddressCount"),
     *("Ipv4Prefixes", "Ipv4PrefixCount", "Ipv6Addresses", "Ipv6AddressCount", "Ipv6Prefixes", "Ipv6PrefixCount"),
@@ -281,7 +302,7 @@ ACTIONS: Final = {
     "TerminateInstances": _changing(
         "TerminatingInstances", "shutting-down", lambda model: model.terminate_instances, "Force", "SkipOsShutdown"
     ),
-    "StopInstances": _changing("StoppingInstances", "stopping", lambda model: model.stop_instances, "Force", "Hibernate", "SkipOsShutdown"),
+    "StopInstances": _changing("StoppingInstances", "stopping", lambda model: model.stop_instances, "Force", "SkipOsShutdown"),
     "StartInstances": _changing("StartingInstances", "pending", lambda model: model.start_instances, "AdditionalInfo"),
     "RebootInstances": ActionHandler(_reboot, takes={"InstanceIds"}, refuses_without={"InstanceIds"}),
     "DescribeInstanceStatus": ActionHandler(
