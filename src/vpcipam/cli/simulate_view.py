@@ -81,7 +81,7 @@ def sparkline(values: Sequence[float], width: int, signs: str, top: float) -> st
     >>> sparkline([0, 1, 2, 3, 4, 8], 3, "_.-=+*#@", 8)
     '.=@'
     >>> sparkline([0, 1, 2, 3, 4, 8], 3, "_.-=+*#@", 20)
-    '..='
+    '.-='
     """
     width = min(width, len(values))
     parts = [values[len(values) * place // width : len(values) * (place + 1) // width] for place in range(width)]
