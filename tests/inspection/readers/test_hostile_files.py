@@ -18,6 +18,7 @@ SAMPLE = (
         "a long item",
         "gzip of blanks",
         "yaml documents",
+        "beginnings of chains",
         "zip of one entry many times",
         "tar with a huge name",
     ),

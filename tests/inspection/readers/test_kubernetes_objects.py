@@ -5,8 +5,10 @@ import json
 import pytest
 
 from vpcipam.inspection.evidence import BranchEni, CniNode, EniConfig, EventObject, KubeletLimits, NodeObject, PodObject
+from vpcipam.inspection.readers import registry
 from vpcipam.inspection.releases import Releases
 from vpcipam.sandbox import PodRef
+from vpcipam.settings.documents import parse_documents
 
 NODE = {
     "kind": "Node",
@@ -359,3 +361,12 @@ def test_settings_of_introspection_are_read_with_what_they_lack(read):
     evidence = read({"WARM_ENI_TARGET": 1, "WARM_IP_TARGET": 5})
     assert values(evidence.settings)[0].warm_ip_target == 5
     assert evidence.documents[0].remarks[0].startswith("introspection: does not show MINIMUM_IP_TARGET")
+
+
+def test_yaml_with_a_fault_far_from_its_end_is_parsed_once(read, monkeypatch):
+    calls = []
+    monkeypatch.setattr(registry, "parse_documents", lambda *given: calls.append(given) or parse_documents(*given))
+    read("kind: Pod\nkind: Pod\nmetadata:\n  name: a\n")
+    assert len(calls) == 1
+    read("kind: Pod\nmetadata:\n  name: a\n  labels: {\n")
+    assert len(calls) == 3

@@ -254,11 +254,12 @@ def _skip_line(collector: Collector, line: str, number: int) -> None:
 
 def read_save(collector: Collector, text: str) -> None:
     """Read the output of iptables-save or ip6tables-save, or of both, one after the other."""
-    parts: dict[int, str] = {}
+    parts: dict[int, list[str]] = {}
     for part in _SAVE_BEGIN.split(text):  # there is a part for each table
         family = 6 if "ip6tables" in part[:_HEAD].partition("\n")[0] else 4
-        parts[family] = parts.get(family, "") + part
-    for family, part in parts.items():
+        parts.setdefault(family, []).append(part)
+    for family, tables in parts.items():
+        part = "".join(tables)
         if is_save(part):
             _read_part(collector, part, "ip6tables-save" if family == 6 else "iptables-save", family)
 

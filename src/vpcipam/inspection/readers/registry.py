@@ -239,9 +239,10 @@ def _parse_yaml(collector: Collector, document: str) -> list[Any]:
     """Parse a document; if that fails, without its last line, where a text can be cut."""
     try:
         return parse_documents(document, "the document")
-    except ManifestError:
+    except ManifestError as error:
         shorter, _, last = document.rstrip().rpartition("\n")
-        if shorter:
+        mark = getattr(error.__cause__, "problem_mark", None)
+        if shorter and (mark is None or mark.line >= shorter.count("\n")):  # parsing takes seconds, so not for a fault far from the end
             with suppress(ManifestError):
                 values = parse_documents(shorter, "the document")
                 collector.skip(last, "is no YAML; the text seems to break off in it")
