@@ -108,7 +108,7 @@ class _Window:
             return False
         line = self.line
         rest = self.text[self.position :]
-        piece = self._read(max(_CHUNK, min(3 * len(rest), MOST_ITEM - len(rest))))
+        piece = self._read(max(_CHUNK, min(15 * len(rest), MOST_ITEM - len(rest))))
         self._dropped += self.position
         self.text, self.position, self._counted, self._line = rest + piece, 0, 0, line
         self._ended = not piece
