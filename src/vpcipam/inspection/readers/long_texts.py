@@ -4,6 +4,7 @@ The strict parser of the standard library reads each item where it stands in a w
 patient parser of `scraps`. What stands outside items has to be JSON.
 """
 
+import gc
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -108,7 +109,7 @@ class _Window:
             return False
         line = self.line
         rest = self.text[self.position :]
-        piece = self._read(max(_CHUNK, min(15 * len(rest), MOST_ITEM - len(rest))))
+        piece = self._read(max(_CHUNK, min(3 * len(rest), MOST_ITEM - len(rest))))
         self._dropped += self.position
         self.text, self.position, self._counted, self._line = rest + piece, 0, 0, line
         self._ended = not piece
@@ -130,7 +131,7 @@ class _Window:
         """
         while self._failed < _MOST_FAILED:
             try:
-                value, end = STRICT.raw_decode(self.text, self.position)
+                value, end = _decode(self.text, self.position)
             except (ValueError, RecursionError, RepeatedNameError) as error:
                 if len(self.text) - self.position >= MOST_ITEM or not self.more():
                     self._failed += len(self.text) - self.position
@@ -156,6 +157,16 @@ class _Window:
             if length >= _MOST_PATIENT_ITEM or (found is not None and found[0].cut_path is None):
                 return found
             length *= 16
+
+
+def _decode(text: str, position: int) -> tuple[Any, int]:
+    """Decode the value at a position. Meanwhile the garbage collector rests: it would go through all of a value, which has no circles."""
+    end = gc.enable if gc.isenabled() else gc.disable
+    gc.disable()
+    try:
+        return STRICT.raw_decode(text, position)
+    finally:
+        end()
 
 
 def read_long(collector: Collector, read: Callable[[int], str], lists: ItemLists) -> None:
