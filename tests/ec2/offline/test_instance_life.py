@@ -173,7 +173,12 @@ def test_the_default_subnet_is_that_of_the_zone(client, model):
     model.terminate_instances([each.instance_id for each in model.instances], now_ns=0)
     model.delete_subnet(model.subnets[2].subnet_id)
     assert code(launch, client=client, Placement={"AvailabilityZone": "us-east-1c"}) == "InvalidInput"
-    assert code(launch, client=fake_client("ec2", Ec2Model())) == "VPCIdNotSpecified"
+    for subnet in model.subnets:
+        model.delete_subnet(subnet.subnet_id)
+    assert code(launch, client=client) == "MissingInput"
+    other = Ec2Model()
+    other.create_vpc("10.0.0.0/16")
+    assert code(launch, client=fake_client("ec2", other)) == "VPCIdNotSpecified"
 
 
 @pytest.mark.parametrize(
