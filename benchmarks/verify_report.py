@@ -1,6 +1,7 @@
 """Print the cost of verifying a log as a multiple of reading it with `json.loads`: `python benchmarks/verify_report.py [LINES]`."""
 # ruff: noqa: T201 - it is a script, it prints
 
+import gc
 import io
 import json
 import random
@@ -90,6 +91,7 @@ def measure(name: str, data: bytes) -> Verification:
 
 def main(lines: int) -> None:
     """Measure an ipamd.log and a file of events."""
+    gc.set_threshold(50_000)  # as the command does
     for name, made in (("ipamd.log", busy_node(lines)), ("events", event_lines(lines))):
         data = "".join(made).encode()
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

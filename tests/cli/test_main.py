@@ -91,12 +91,13 @@ def test_a_mistyped_option_is_answered_with_the_nearest(cli):
     assert "did you mean WARM_IP_TARGET" in cli("plan", "m5.large", "--pods", "1", "--set", "WARM_IP_TARGT=5").refusal
 
 
-def test_a_process_freezes_all_objects_when_it_is_done(monkeypatch):
+def test_a_process_seldom_collects_and_freezes_all_objects_when_it_is_done(monkeypatch):
     steps = []
+    monkeypatch.setattr("gc.set_threshold", steps.append)
     monkeypatch.setattr(vpcipam.cli, "main", lambda: steps.append("main") or 7)
     monkeypatch.setattr("gc.freeze", lambda: steps.append("freeze"))
     assert vpcipam.cli.run_process() == 7
-    assert steps == ["main", "freeze"]
+    assert steps == [50_000, "main", "freeze"]
 
 
 def test_the_package_as_a_module_reports_a_missing_extra_too(environment):
