@@ -160,7 +160,7 @@ class _Window:
 
 
 def _decode(text: str, position: int) -> tuple[Any, int]:
-    """Decode the value at a position. Meanwhile the garbage collector rests: it would go through all of a value, which has no circles."""
+    """Decode the value at a position, without garbage collections: they would walk the growing value, in which there are no cycles."""
     end = gc.enable if gc.isenabled() else gc.disable
     gc.disable()
     try:
