@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+from vpcipam.cli import SELDOM
 from vpcipam.contracts import AssignReturned, UnassignReturned
 from vpcipam.inspection import LogSource, Verification, event_line, verify
 from vpcipam.inspection.log.reader import read_chunks
@@ -91,7 +92,7 @@ def measure(name: str, data: bytes) -> Verification:
 
 def main(lines: int) -> None:
     """Measure an ipamd.log and a file of events."""
-    gc.set_threshold(50_000)  # as the command does
+    gc.set_threshold(SELDOM)
     for name, made in (("ipamd.log", busy_node(lines)), ("events", event_lines(lines))):
         data = "".join(made).encode()
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -127,7 +127,13 @@ class SettingsError(VpcIpamError):
 
 
 class ManifestError(VpcIpamError, ValueError):
-    """A manifest can't be read, or has no aws-node container."""
+    """A manifest can't be read, or has no aws-node container.
+
+    Attributes:
+        line: where in its text the fault is, from 1; None if that is not known.
+    """
+
+    line: int | None = None
 
 
 class MissingExtra(VpcIpamError, ImportError):

@@ -16,7 +16,7 @@ from vpcipam.ec2.api import Ec2Error
 from vpcipam.ec2.fake import fake_client
 from vpcipam.ec2.model import Ec2Model
 from vpcipam.inspection.audit import audit
-from vpcipam.inspection.cluster import Assumptions
+from vpcipam.inspection.joining import Assumptions
 from vpcipam.inspection.live import evidence_of
 from vpcipam.inspection.read_ec2 import read_node
 from vpcipam.inspection.rules.catalogue import CATALOGUE

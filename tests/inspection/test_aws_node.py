@@ -6,7 +6,7 @@ from clusters import Cluster, documents, evidence
 
 from vpcipam.inspection import audit
 from vpcipam.inspection.aws_node import NO_NODE, looks_like_a_node, why_no_aws_node
-from vpcipam.inspection.cluster import join
+from vpcipam.inspection.joining import join
 from vpcipam.inspection.live import evidence_of
 from vpcipam.inspection.read_ec2 import read_node
 

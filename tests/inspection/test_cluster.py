@@ -4,7 +4,7 @@ from clusters import BEGIN_NS, Cluster, documents, evidence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vpcipam.inspection.cluster import Assumptions, join
+from vpcipam.inspection.joining import Assumptions, join
 from vpcipam.settings import Settings
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from vpcipam.address import Cidr
 from vpcipam.errors import EvidenceError
-from vpcipam.inspection.cluster import Assumptions
+from vpcipam.inspection.joining import Assumptions
 from vpcipam.inspection.present_cluster import present_cluster
 from vpcipam.limits import MaxPodsBy
 from vpcipam.planner import plan_present

@@ -7,7 +7,7 @@ from clusters import BEGIN_NS, Cluster, documents, evidence
 from vpcipam.ec2.boto import BotoEc2
 from vpcipam.ec2.fake import fake_client
 from vpcipam.inspection import audit, evidence_of, merged, read_node
-from vpcipam.inspection.cluster import Assumptions
+from vpcipam.inspection.joining import Assumptions
 from vpcipam.inspection.read_cluster import read_cluster
 from vpcipam.inspection.rules import datapath
 from vpcipam.limits import InstanceLimits

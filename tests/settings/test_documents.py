@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from aws_node_documents import READ, daemonset, read
 from vpcipam.errors import ManifestError, MissingExtra
 from vpcipam.settings import Settings
-from vpcipam.settings.documents import MAX_LENGTH
+from vpcipam.settings.documents import MAX_LENGTH, parse_documents
 from vpcipam.settings.manifest import has_variables
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "aws-node.yaml"
@@ -386,3 +386,10 @@ def test_a_damaged_document_is_read_or_refused(text, data):
 )
 def test_variables_are_found_in_a_document_or_not(document, has):
     assert has_variables(document) is has
+
+
+@pytest.mark.parametrize(("text", "line"), [("a: 1\nb: [1\n", 3), ("a: 1\nb: 'x\n\n", 4), ("a: 1\nb: ]", 2), ("a: !!int x", None)])
+def test_a_refusal_carries_the_line_of_the_fault(text: str, line: int | None) -> None:
+    with pytest.raises(ManifestError) as refused:
+        parse_documents(text, "the text")
+    assert refused.value.line == line

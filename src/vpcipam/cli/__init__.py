@@ -17,13 +17,13 @@ __all__ = ["main", "run_process"]
 _EXTRA = {"click", "yaml"}
 _CALLED_AS = {"kubectl-vpcipam": "kubectl vpcipam", "__main__.py": "python -m vpcipam"}
 """What to type for other names of the program than `vpcipam`."""
-_RARELY = 50_000
+SELDOM = 50_000
 """How many new objects start a garbage collection. With Python's default of 700, collections take a fifth of the time of `verify`."""
 
 
 def run_process() -> int:
     """Run the command line as all that this process does, and return its exit code. The scripts that pip installs call this."""
-    gc.set_threshold(_RARELY)
+    gc.set_threshold(SELDOM)
     code = main()
     gc.freeze()  # spares the interpreter's last collection, a fifth of the CPU time of a short run
     return code

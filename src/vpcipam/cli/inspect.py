@@ -19,8 +19,8 @@ from vpcipam.cli.streams import to_json
 from vpcipam.ec2.api import Ec2Error
 from vpcipam.errors import EvidenceError
 from vpcipam.inspection.audit import Audit, audit
-from vpcipam.inspection.cluster import Assumptions
 from vpcipam.inspection.evidence import Evidence
+from vpcipam.inspection.joining import Assumptions
 from vpcipam.inspection.live import evidence_of, merged
 from vpcipam.inspection.observed import ObservedNode
 from vpcipam.inspection.read_cluster import read_cluster

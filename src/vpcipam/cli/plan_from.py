@@ -12,7 +12,7 @@ from vpcipam.cli.manifests import node_settings
 from vpcipam.cli.present_view import Row, present_table, show_present
 from vpcipam.cli.streams import STDIN
 from vpcipam.cli.variants import check_names
-from vpcipam.inspection.cluster import Assumptions
+from vpcipam.inspection.joining import Assumptions
 from vpcipam.inspection.present_cluster import present_cluster
 from vpcipam.limits import InstanceLimits
 from vpcipam.planner import SCHEMA_VERSION, PresentCluster, plan_present

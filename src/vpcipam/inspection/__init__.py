@@ -1,10 +1,11 @@
 """Read a real node and audit it by the rules of EC2 and ipamd. Read what files show. Verify logs against the promises."""
 
 from vpcipam.inspection.audit import Audit, audit, audit_survey
-from vpcipam.inspection.cluster import Assumptions, ClusterCase, NodeCase, join
+from vpcipam.inspection.cluster import ClusterCase, NodeCase
 from vpcipam.inspection.event_lines import event_line, read_event_line
 from vpcipam.inspection.evidence import DocumentRead, Evidence, Fact, HeldAddress, Skipped, Source
 from vpcipam.inspection.finding import Finding, Missing, Severity, Unchecked
+from vpcipam.inspection.joining import Assumptions, join
 from vpcipam.inspection.live import evidence_of, merged
 from vpcipam.inspection.observed import ObservedNode
 from vpcipam.inspection.present_cluster import present_cluster

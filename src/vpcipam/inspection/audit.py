@@ -5,9 +5,10 @@ from typing import Any
 
 import attrs
 
-from vpcipam.inspection.cluster import Assumptions, ClusterCase, NodeCase, join
+from vpcipam.inspection.cluster import ClusterCase, NodeCase
 from vpcipam.inspection.evidence import Evidence, Source
 from vpcipam.inspection.finding import Finding, Severity, Unchecked
+from vpcipam.inspection.joining import Assumptions, join
 from vpcipam.inspection.observed import ObservedNode
 from vpcipam.inspection.rules.catalogue import CATALOGUE, CLUSTER_RULES, NODE_RULES, RULES, SURVEY_RULES
 from vpcipam.inspection.rules.no_address import WHY_NO_ADDRESS

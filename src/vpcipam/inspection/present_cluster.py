@@ -10,8 +10,9 @@ from vpcipam.address import Cidr
 from vpcipam.ec2.api import NetworkInterface, Subnet
 from vpcipam.ec2.subnet_rules import IPV4_PREFIX_LENGTHS
 from vpcipam.errors import EvidenceError
-from vpcipam.inspection.cluster import Assumptions, ClusterCase, NodeCase, join
+from vpcipam.inspection.cluster import ClusterCase, NodeCase
 from vpcipam.inspection.evidence import EniConfig, Evidence, PodObject
+from vpcipam.inspection.joining import Assumptions, join
 from vpcipam.inspection.subnet_survey import parse_valid
 from vpcipam.limits import MaxPodsBy
 from vpcipam.node.interfaces import INSTANCE_TAG, discovered_subnets, is_excluded, is_primary

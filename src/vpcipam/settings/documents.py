@@ -129,7 +129,9 @@ def _parse_yaml(text: str, place: str, json_error: ValueError | None) -> list[An
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise ManifestError(f"{place} is not YAML{where}: {error.problem or error.context}") from error
+        refusal = ManifestError(f"{place} is not YAML{where}: {error.problem or error.context}")
+        refusal.line = mark.line + 1 if mark else None
+        raise refusal from error
     except yaml.reader.ReaderError as error:
         lines = text[: error.position].split("\n")
         where = f"line {len(lines)}, column {len(lines[-1]) + 1}"

@@ -129,7 +129,7 @@ def test_items_of_a_typed_list_need_its_kind_before_them():
 
 
 def test_many_unknown_items_and_documents_are_given_up(monkeypatch):
-    monkeypatch.setattr(long_texts, "_MOST_UNKNOWN", 3)
+    monkeypatch.setattr(long_texts, "MOST_UNKNOWN", 3)
     assert long_read(json.dumps([{"a": 1}] * 9), 16).skipped[-1].why.startswith("no reader recognises 3 items in a row")
     assert long_read('{"a": 1}\n' * 9, 16).skipped[-1].why.startswith("no reader recognises 3 documents in a row")
 

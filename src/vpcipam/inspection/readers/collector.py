@@ -39,6 +39,8 @@ MOST_SKIPPED = 10_000
 """The most skipped parts that are listed. Later ones are counted."""
 MOST_UNNAMED = 1_000
 """The most items in a row without an id, before the rest of a list is skipped."""
+MOST_UNKNOWN = 1_000
+"""The most items or documents in a row that no reader recognises, before the rest is skipped."""
 CUT = "the text breaks off within it"
 """Why a part isn't read whose end is missing: what is left of it could say something that the whole doesn't."""
 

@@ -12,7 +12,7 @@ import attrs
 
 from vpcipam._units import counted
 from vpcipam.inspection.evidence import Source
-from vpcipam.inspection.readers.collector import Collector
+from vpcipam.inspection.readers.collector import MOST_UNKNOWN, Collector
 from vpcipam.inspection.readers.scraps import (
     OPENING,
     SPACE,
@@ -34,7 +34,6 @@ MOST_MEMBERS = 4 << 20
 _CHUNK = 1 << 18
 _MOST_NOISES = 100
 _MOST_FAILED = 32 << 20  # characters of all windows in which the strict parser failed
-_MOST_UNKNOWN = 1_000  # items or documents in a row, before the rest is skipped, as in `registry`
 _MOST_RESTARTS = 20  # after something that only looked like the beginning of a document
 _OVERLAP = 256  # characters that are searched again, since the beginning of a document can lie across two pieces
 _SHORT = 1 << 14
@@ -225,8 +224,8 @@ class _LongReader:
             if not recognised:
                 self._collector.source = self._begin
                 self._collector.skip("an object or a list", "no reader recognises it")
-            if unknown == _MOST_UNKNOWN:
-                raise _StopError(f"no reader recognises {_MOST_UNKNOWN:,} documents in a row")
+            if unknown == MOST_UNKNOWN:
+                raise _StopError(f"no reader recognises {MOST_UNKNOWN:,} documents in a row")
         if first is not None and not self._done and not self.noises:  # nothing else is said about the text
             raise first
 
@@ -324,8 +323,8 @@ class _LongReader:
             known = self._item(read)
             self._done += 1
             recognised, unknown = recognised or known, 0 if known else unknown + 1
-            if unknown == _MOST_UNKNOWN:
-                raise _StopError(f"no reader recognises {_MOST_UNKNOWN:,} items in a row")
+            if unknown == MOST_UNKNOWN:
+                raise _StopError(f"no reader recognises {MOST_UNKNOWN:,} items in a row")
 
     def _item(self, read: Callable[[object], bool]) -> bool:
         window, collector = self.window, self._collector

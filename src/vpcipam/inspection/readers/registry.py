@@ -15,7 +15,7 @@ from vpcipam._units import counted
 from vpcipam.errors import ManifestError, MissingExtra
 from vpcipam.inspection.log.line import OF_CONTAINERS, is_container_output
 from vpcipam.inspection.readers import ec2_answers, exposition, introspection, ipam_json, kernel, kubectl_text, kubernetes
-from vpcipam.inspection.readers.collector import Collector
+from vpcipam.inspection.readers.collector import MOST_UNKNOWN, Collector
 from vpcipam.inspection.readers.logs import is_event_file
 from vpcipam.inspection.readers.other_texts import what_instead
 from vpcipam.inspection.readers.scraps import BLANK, OPENING, Noise, Scrap, below, find_json
@@ -30,8 +30,6 @@ _DOCUMENT_MARK = re.compile(r"^---(?=\s|$)", re.MULTILINE)
 _BARE_NAME = re.compile(r'\s*"[a-z0-9][a-z0-9.-]{0,252}"\s*')
 ENVELOPES = ("data", "response", "result", "body", "output")
 _EVENTS_ARE_ELSEWHERE = "is a file of events; vpcipam verify reads those"
-MOST_UNKNOWN = 1_000
-"""The most documents in a row that no reader recognises, before the rest is skipped."""
 _TERMINAL_LENGTH = 100_000  # of the text in which lines of a terminal may come first; going through lines takes memory for each
 _LEVELS = 3  # of lists and envelopes around a document
 
@@ -241,8 +239,8 @@ def _parse_yaml(collector: Collector, document: str) -> list[Any]:
         return parse_documents(document, "the document")
     except ManifestError as error:
         shorter, _, last = document.rstrip().rpartition("\n")
-        mark = getattr(error.__cause__, "problem_mark", None)
-        if shorter and (mark is None or mark.line >= shorter.count("\n")):  # parsing takes seconds, so not for a fault far from the end
+        at_end = error.line is None or error.line > shorter.count("\n")
+        if shorter and at_end:  # parsing takes seconds, so not for a fault far from the end
             with suppress(ManifestError):
                 values = parse_documents(shorter, "the document")
                 collector.skip(last, "is no YAML; the text seems to break off in it")
