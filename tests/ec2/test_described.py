@@ -8,6 +8,7 @@ import attrs
 import pytest
 from changes import World
 
+from vpcipam._units import NS_PER_S
 from vpcipam.ec2.described import world_of_answers
 from vpcipam.ec2.fake import fake_client
 from vpcipam.ec2.model import Ec2Model
@@ -49,6 +50,32 @@ def test_an_account_is_rebuilt_from_its_answers(model):
     assert again.elastic_ips == model.elastic_ips
     assert [each.eni_id for each in model.elastic_ips].count("") == 1
     assert again.subnet_cidr_reservations == model.subnet_cidr_reservations
+
+
+def test_a_launch_and_its_public_address_are_rebuilt(model):
+    client = fake_client("ec2", model, now_ns=lambda: 60 * NS_PER_S)
+    launch = {"MinCount": 1, "MaxCount": 1, "InstanceType": "m5.large", "SubnetId": model.subnets[0].subnet_id, "ImageId": "ami-1"}
+    client.modify_subnet_attribute(SubnetId=launch["SubnetId"], MapPublicIpOnLaunch={"Value": True})
+    client.run_instances(**launch, KeyName="me", Monitoring={"Enabled": True}, EbsOptimized=True)
+    stopped = client.run_instances(**launch)["Instances"][0]["InstanceId"]
+    client.stop_instances(InstanceIds=[stopped])
+    answers = answers_about(model)
+    world, notes = world_of_answers(answers)
+    again = Ec2Model.from_world(world)
+    again._check()
+    assert notes == ()
+    assert strip(answers_about(again)) == strip(answers)
+    assert [each.public_at_start for each in again._account.instances.values()] == [False, True, False]
+    del next(each for each in answers if "NetworkInterfaces" in each)["NetworkInterfaces"]
+    assert world_of_answers(answers)[0]["elastic_ips"] == world["elastic_ips"]
+
+
+def test_public_addresses_without_ids_are_noted(model):
+    answers = [each for each in answers_about(model) if not {"Addresses", "NetworkInterfaces"} & each.keys()]
+    world, notes = world_of_answers(answers)
+    attached = {each.public_ip for each in model.elastic_ips if each.instance_id}
+    assert world["elastic_ips"] == []
+    assert notes == (f"public IPs are left out: {', '.join(sorted(attached))}; add the answer of `aws ec2 describe-addresses`",)
 
 
 def test_elastic_ips_that_no_answer_describes_are_those_of_enis(model):

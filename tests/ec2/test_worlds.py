@@ -226,6 +226,12 @@ CONTRADICTIONS = {
         {**BASE, "instances": [{**NODE, "state": "gone"}]},
         r"instances\[0\]: state is 'gone'; it must be running or stopped",
     ),
+    "user data that are no base64": (
+        {**BASE, "instances": [{**NODE, "user_data": "#!"}]},
+        r"instances\[0\]: user_data must be base64",
+    ),
+    "a launch after all dates": ({**BASE, "instances": [{**NODE, "launched_ns": 10**30}]}, r"instances\[0\]: launched_ns must be .*2261"),
+    "a setting of a wrong type": ({**BASE, "instances": [{**NODE, "monitored": "yes"}]}, r"instances\[0\]: monitored must be "),
     "wrong limits": ({**BASE, "instances": [{**NODE, "type": {"instance_type": "x"}}]}, r"instances\[0\]: .*eni_limit"),
     "limits of a wrong value": (
         {**BASE, "instances": [{**NODE, "type": {"instance_type": "x", "eni_limit": 0, "ipv4_per_eni": 5}}]},

@@ -72,7 +72,7 @@ class _Members:
     def time_ns(self, name: str) -> int:
         """Return a time in Unix nanoseconds, 0 if it is unreadable."""
         try:
-            return _read_time_ns(self._item[name])
+            return read_time_ns(self._item[name])
         except (KeyError, TypeError, ValueError):
             self.note(name)
             return 0
@@ -186,7 +186,7 @@ def read_instance(item: Structure) -> Instance:
     )
 
 
-def _read_time_ns(value: datetime | str) -> int:
+def read_time_ns(value: datetime | str) -> int:
     """Parse a time, a `datetime` from boto3 or text from JSON, into Unix nanoseconds."""
     time = datetime.fromisoformat(value) if isinstance(value, str) else value
     return (time - _EPOCH) // timedelta(microseconds=1) * _NS_PER_US

@@ -15,6 +15,7 @@ from vpcipam.ec2.errors import THROTTLED as THROTTLED
 from vpcipam.ec2.errors import Ec2Error as Ec2Error
 from vpcipam.ec2.errors import ErrorCode as ErrorCode
 from vpcipam.ec2.errors import LostAnswer as LostAnswer
+from vpcipam.ec2.resources import NO_SETTINGS, LaunchSettings
 from vpcipam.errors import InvalidArgument
 from vpcipam.limits import InstanceLimits
 
@@ -136,7 +137,8 @@ class Instance:
         tags: pairs of key and value, sorted.
         state: `running`, `stopped` or `terminated`; a terminated one has no ENIs, subnet or VPC.
         unreadable: as in `NetworkInterface`.
-        image_id, reservation_id, launch_index: how it was launched; `BotoEc2` does not read them, and equality ignores them.
+        image_id, reservation_id, launch_index, settings: how it was launched; `BotoEc2` does not read them, and equality ignores them.
+        state_changed_ns: when it was last stopped or started, or else launched; likewise.
     """
 
     instance_id: str
@@ -152,6 +154,8 @@ class Instance:
     image_id: str = attrs.field(default="", eq=False)
     reservation_id: str = attrs.field(default="", eq=False)
     launch_index: int = attrs.field(default=0, eq=False)
+    settings: LaunchSettings = attrs.field(default=NO_SETTINGS, eq=False)
+    state_changed_ns: int = attrs.field(default=0, eq=False)
 
     def free_device_index(self, network_card_index: int) -> int:
         """Return the lowest unused device index of a card, without checking whether the type allows one more ENI."""

@@ -1,12 +1,14 @@
 """A world of the answers that `aws ec2 describe-…` gives about a real account."""
 
+import re
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Any, Final
 
 import attrs
 
 from vpcipam.address import Cidr
-from vpcipam.ec2.answers import read_instance, read_network_interface, read_subnet
+from vpcipam.ec2.answers import read_instance, read_network_interface, read_subnet, read_time_ns
 from vpcipam.ec2.api import Instance, NetworkInterface, Subnet
 from vpcipam.ec2.worlds import WorldError
 from vpcipam.errors import InvalidArgument, InvalidCidr, UnknownInstanceType
@@ -57,6 +59,11 @@ class _Described:
             for instance in map(read_instance, reservation["Instances"])
             if instance.state not in _GONE
         ]
+        self._launches = {
+            item["InstanceId"]: {**item, "ReservationId": reservation.get("ReservationId")}
+            for reservation in items["Reservations"]
+            for item in reservation["Instances"]
+        }
         enis = {eni.eni_id: eni for instance in self._instances for eni in instance.network_interfaces}
         enis |= {eni.eni_id: eni for eni in map(read_network_interface, items["NetworkInterfaces"])}
         self._enis = list(enis.values())
@@ -80,6 +87,7 @@ class _Described:
             "network_interfaces": [_without_none(self._eni(eni)) for eni in self._enis if eni.subnet_id in self._subnet_ids],
         }
         world["elastic_ips"] = self._elastic_ips({eni["id"] for eni in world["network_interfaces"]})
+        self._note_lost_public_ips(world)
         left_out = len(self._enis) - len(world["network_interfaces"])
         if left_out:
             self._notes.append(f"{left_out} ENIs are left out: their subnets are in no answer")
@@ -128,17 +136,59 @@ class _Described:
         }
         for item in self._items["Addresses"]:
             described = {"id": item["AllocationId"], "public_ip": item["PublicIp"], "tags": _tags(item)}
+            if item.get("NetworkInterfaceId") in eni_ids:
+                described |= {
+                    "network_interface": item["NetworkInterfaceId"],
+                    "private_ip": item["PrivateIpAddress"],
+                    "association_id": item["AssociationId"],
+                }
             found[item["AllocationId"]] = {**found.get(item["AllocationId"], {}), **described}
         return list(found.values())
 
+    def _automatic_ip(self, eni: NetworkInterface) -> str | None:
+        """Return the public address that EC2 gave the primary ENI of a running instance."""
+        place = eni.attachment
+        is_primary = place is not None and place.device_index == 0 and place.instance_id in self._running
+        shown = [each.public_ip for each in eni.elastic_ips if each.private_ip == eni.private_ip and each.public_ip in self._amazon_ips]
+        return shown[0] if is_primary and shown else None
+
+    @cached_property
+    def _running(self) -> set[str]:
+        return {each.instance_id for each in self._instances if _state(each) == "running"}
+
+    @cached_property
+    def _amazon_ips(self) -> set[str]:
+        """The public addresses that belong to Amazon."""
+        within = [eni for launch in self._launches.values() for eni in launch.get("NetworkInterfaces") or ()]
+        held = [each for eni in (*within, *self._items["NetworkInterfaces"]) for each in eni.get("PrivateIpAddresses") or ()]
+        shown = [each["Association"] for each in held if each.get("Association")]
+        return {each["PublicIp"] for each in shown if each.get("IpOwnerId") == "amazon" and each.get("PublicIp")}
+
+    def _note_lost_public_ips(self, world: Mapping[str, Any]) -> None:
+        """Note the public addresses of ENIs of which the answers don't say enough."""
+        ids = {eni["id"] for eni in world["network_interfaces"]}
+        shown = {each.public_ip for eni in self._enis if eni.eni_id in ids for each in eni.elastic_ips}
+        kept = {each["public_ip"] for each in world["elastic_ips"]} | {eni.get("automatic_ip") for eni in world["network_interfaces"]}
+        if shown - kept:
+            self._notes.append(
+                f"public IPs are left out: {', '.join(sorted(shown - kept))}; add the answer of `aws ec2 describe-addresses`"
+            )
+
     def _instance(self, instance: Instance) -> dict[str, Any]:
         limits = self._types.get(instance.instance_type)
+        launch = self._launches[instance.instance_id]
         return {
             "id": instance.instance_id,
             "type": instance.instance_type if limits is None or _is_known(limits) else _without_none(_limits(limits)),
             "subnet": instance.subnet_id,
             "launched_ns": instance.launched_ns,
             "tags": dict(instance.tags),
+            "state": _state(instance),
+            "state_changed_ns": _changed_ns(launch),
+            "public_at_start": any(self._automatic_ip(eni) for eni in instance.network_interfaces) or None,
+            "reservation_id": launch["ReservationId"],
+            "monitored": (launch.get("Monitoring") or {}).get("State") in {"enabled", "pending"},
+            **{key: launch.get(name) for key, name in _LAUNCH.items()},
         }
 
     def _eni(self, eni: NetworkInterface) -> dict[str, Any]:
@@ -162,6 +212,7 @@ class _Described:
             "source_dest_check": eni.source_dest_check,
             "created_ns": eni.created_ns,
             "tags": dict(eni.tags),
+            "automatic_ip": self._automatic_ip(eni),
             "attachment": None
             if attachment is None
             else {
@@ -175,6 +226,25 @@ class _Described:
 
 
 _TYPES = {"interface", "trunk", "efa", "efa-only"}
+_LAUNCH = {
+    "image_id": "ImageId",
+    "launch_index": "AmiLaunchIndex",
+    "key_name": "KeyName",
+    "ebs_optimized": "EbsOptimized",
+    "client_token": "ClientToken",
+}
+"""Keys of a world and the members of an instance that hold their values."""
+_CHANGED = re.compile(r"\(([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}) GMT\)")
+
+
+def _state(instance: Instance) -> str:
+    return "stopped" if instance.state in {"stopping", "stopped"} else "running"
+
+
+def _changed_ns(launch: Mapping[str, Any]) -> int | None:
+    """Return when an instance was stopped."""
+    found = _CHANGED.search(launch.get("StateTransitionReason") or "")
+    return read_time_ns(f"{found[1]}+00:00") if found else None
 
 
 def _is_known(limits: InstanceLimits) -> bool:

@@ -37,6 +37,7 @@ class ErrorCode(enum.StrEnum):
     INVALID_PARAMETER_COMBINATION = "InvalidParameterCombination"
     MISSING_PARAMETER = "MissingParameter"
     INVALID_INPUT = "InvalidInput"
+    INVALID_USER_DATA = "InvalidUserData.Malformed"
     MISSING_INPUT = "MissingInput"
     UNKNOWN_PARAMETER = "UnknownParameter"
     MALFORMED_QUERY_STRING = "MalformedQueryString"

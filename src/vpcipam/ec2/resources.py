@@ -1,9 +1,45 @@
-"""The public values of resources that no node asks for: Elastic IP addresses and launch templates."""
+"""The public values that no node asks for: Elastic IP addresses, launch templates, and settings of a launch."""
 
+import base64
 from collections.abc import Mapping
 from typing import Any
 
 import attrs
+
+from vpcipam.errors import InvalidArgument
+
+
+def _require_base64(_settings: "LaunchSettings", _attribute: "attrs.Attribute[str]", text: str) -> None:
+    try:
+        base64.b64decode(text, validate=True)
+    except ValueError:
+        raise InvalidArgument("user_data must be base64") from None
+
+
+@attrs.frozen
+class LaunchSettings:
+    """Parameters of a launch that affect no address, and that answers show.
+
+    Attributes:
+        key_name: the name of the key pair, which need not exist; empty for none.
+        user_data: base64, as in EC2's requests; empty for none.
+        monitored: whether monitoring is detailed.
+        ebs_optimized: as in EC2.
+        client_token: the token of the call; empty for none.
+
+    Raises:
+        InvalidArgument: `user_data` is not base64.
+    """
+
+    key_name: str = ""
+    user_data: str = attrs.field(default="", validator=_require_base64)
+    monitored: bool = False
+    ebs_optimized: bool = False
+    client_token: str = ""
+
+
+NO_SETTINGS = LaunchSettings()
+"""The settings of a launch that names none."""
 
 
 @attrs.frozen

@@ -59,6 +59,13 @@ class Entry:
             raise WorldError(f"{self.where}: {key} must be a list of texts, not {values!r}")
         return tuple(values)
 
+    def time_ns(self, key: str, default: int = 0) -> int:
+        """Take a time in Unix nanoseconds, which must fit into 64 bits, so that it can be shown as a date."""
+        value: int = self.take(key, int, default)
+        if not -(1 << 63) <= value < 1 << 63:
+            raise WorldError(f"{self.where}: {key} must be Unix nanoseconds from the years 1678 to 2261, not {value}")
+        return value
+
     def tags(self) -> Tags:
         """Take the tags."""
         tags = self.take("tags", dict, {})

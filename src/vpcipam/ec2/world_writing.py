@@ -96,6 +96,8 @@ def _instance_entry(instance: InstanceRecord) -> dict[str, Any]:
         reservation_id=None if instance.reservation_id == default_reservation(instance.instance_id) else instance.reservation_id,
         launch_index=instance.launch_index or None,
         public_at_start=instance.public_at_start or None,
+        state_changed_ns=None if instance.state_changed_ns == instance.launched_ns else instance.state_changed_ns,
+        **{name: value or None for name, value in attrs.asdict(instance.settings).items()},
     )
 
 

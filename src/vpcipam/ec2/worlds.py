@@ -13,6 +13,7 @@ import attrs
 from vpcipam.address import parse_address
 from vpcipam.ec2.actions.every import EveryAction
 from vpcipam.ec2.errors import Ec2Error
+from vpcipam.ec2.resources import LaunchSettings
 from vpcipam.ec2.state.account import DEFAULT_GROUP, Account
 from vpcipam.ec2.state.records import EniRecord, SubnetRecord
 from vpcipam.ec2.world_entries import FORMAT, ID, KINDS, REQUIRED, SUBNET_FLAGS, VPC_FLAGS, Entry, WorldError
@@ -209,10 +210,13 @@ class _Reader:
 
     def _instance(self, entry: Entry) -> None:
         instance_id, subnet_id, tags = entry.identifier("i"), entry.take("subnet", str), entry.tags()
-        launched_ns, state = entry.take("launched_ns", int, 0), entry.take("state", str, "running")
+        launched_ns, state = entry.time_ns("launched_ns"), entry.take("state", str, "running")
         image_id, reservation_id = entry.take("image_id", str, ""), entry.take("reservation_id", str, None)
         launch_index = entry.take("launch_index", int, 0)
         public = entry.take("public_at_start", bool, False)  # noqa: FBT003 - the default
+        fields = attrs.fields(LaunchSettings)
+        settings = LaunchSettings(**{each.name: entry.take(each.name, type(each.default), each.default) for each in fields})
+        changed_ns = entry.time_ns("state_changed_ns", launched_ns)
         if state not in {"running", "stopped"}:
             raise WorldError(f"{entry.where}: state is {state!r}; it must be running or stopped")
         own = entry.table("type") if isinstance(entry.take("type", object), dict) else None
@@ -230,11 +234,12 @@ class _Reader:
         made = self._model.launch_instance(limits, subnet_id, private_ip=private_ip, now_ns=launched_ns)
         record = self._account.instances[made.instance_id]
         record.state, record.image_id, record.launch_index, record.public_at_start = state, image_id, launch_index, public
+        record.settings, record.state_changed_ns = settings, changed_ns
         record.reservation_id = record.reservation_id if reservation_id is None else reservation_id
         self._account.set_tags(record, tags)
 
     def _interface(self, entry: Entry) -> None:
-        eni_id, created_ns, place = entry.identifier("eni"), entry.take("created_ns", int, 0), entry.table("attachment")
+        eni_id, created_ns, place = entry.identifier("eni"), entry.time_ns("created_ns"), entry.table("attachment")
         subnet_id, kind, private_ip = entry.take("subnet", str), entry.take("type", str, "interface"), entry.take("private_ip", str, None)
         description, tags, groups = entry.take("description", str, ""), entry.tags(), entry.texts("security_groups")
         primary_ipv6, automatic_ip = entry.take("primary_ipv6", str, None), entry.take("automatic_ip", str, None)
@@ -298,7 +303,7 @@ class _Reader:
     def _attach(self, record: EniRecord, place: Entry, *, primary: bool) -> None:
         attachment_id, instance_id, index = place.identifier("eni-attach"), place.take("instance", str), place.take("device_index", int)
         card, delete = place.take("network_card_index", int, 0), place.take("delete_on_termination", bool, primary)
-        attached_ns = place.take("attached_ns", int, 0)
+        attached_ns = place.time_ns("attached_ns")
         place.finish()
         if not primary:
             self._name(place, "eni-attach", attachment_id)
@@ -340,7 +345,7 @@ class _Reader:
             self._model.associate_address(record.allocation_id, eni_id=eni_id, private_ip=private_ip, allow_reassociation=False, now_ns=0)
 
     def _template(self, entry: Entry) -> None:
-        template_id, name, created_ns = entry.identifier("lt"), entry.take("name", str), entry.take("created_ns", int, 0)
+        template_id, name, created_ns = entry.identifier("lt"), entry.take("name", str), entry.time_ns("created_ns")
         default, tags, versions = entry.take("default_version", int, 1), entry.tags(), entry.take("versions", list)
         entry.finish()
         self._name(entry, "lt", template_id)
@@ -350,7 +355,7 @@ class _Reader:
                 raise WorldError(f"{entry.where}: versions must be a list of tables, not {versions!r}")
             version = Entry(f"{entry.where}.versions[{number}]", values)
             data, text = version.take("data", dict), version.take("description", str, "")
-            at_ns = version.take("created_ns", int, created_ns)
+            at_ns = version.time_ns("created_ns", created_ns)
             version.finish()
             if made is None:
                 made = self._model.create_launch_template(name, data, description=text, now_ns=at_ns)

@@ -19,6 +19,19 @@ MAX_VCPUS = 1_000_000
 """The most cards of an instance, ENIs of a card, addresses of an ENI, and vCPUs. No type of EC2 comes near, and plans stay quick."""
 
 
+def architecture_of(instance_type: str) -> str:
+    """Return the processor's architecture of a type by EC2's name for it: `x86_64`, `arm64`, `x86_64_mac` or `arm64_mac`.
+
+    It is read off the type's name, as EC2 names types ("Amazon EC2 instance type naming conventions"): a `g` behind the generation, as
+    in `c7gn`, means AWS Graviton, and `-gb`, as in `p6e-gb200`, NVIDIA Grace. The first Graviton, `a1`, and Apple's processors have
+    names of their own.
+    """
+    family = instance_type.partition(".")[0]
+    if family.startswith("mac"):
+        return "x86_64_mac" if family == "mac1" else "arm64_mac"
+    return "arm64" if _ARM.fullmatch(family) else "x86_64"
+
+
 def _where(instance: object, attribute: "attrs.Attribute[Any]") -> str:
     return f"{attribute.name} of instance type {getattr(instance, 'instance_type', None)!r}"
 
@@ -126,16 +139,8 @@ class InstanceLimits:
 
     @property
     def architecture(self) -> str:
-        """The processor's architecture by EC2's name for it: `x86_64`, `arm64`, `x86_64_mac` or `arm64_mac`.
-
-        It is read off the type's name, as EC2 names types ("Amazon EC2 instance type naming conventions"): a `g` behind the generation, as
-        in `c7gn`, means AWS Graviton, and `-gb`, as in `p6e-gb200`, NVIDIA Grace. The first Graviton, `a1`, and Apple's processors have
-        names of their own.
-        """
-        family = self.instance_type.partition(".")[0]
-        if family.startswith("mac"):
-            return "x86_64_mac" if family == "mac1" else "arm64_mac"
-        return "arm64" if _ARM.fullmatch(family) else "x86_64"
+        """The processor's architecture by EC2's name for it: `x86_64`, `arm64`, `x86_64_mac` or `arm64_mac`."""
+        return architecture_of(self.instance_type)
 
     def to_dict(self) -> dict[str, Any]:
         """Return all attributes and the three properties as a JSON object."""

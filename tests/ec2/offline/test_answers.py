@@ -32,7 +32,11 @@ ALWAYS_SENT = {
         "NetworkCardIndex",
         "Status",
     },
-    "Instance": {"AmiLaunchIndex", "ImageId", "InstanceId", "InstanceType", "LaunchTime", "NetworkInterfaces", "Placement", "State"},
+    "Instance": {
+        *("AmiLaunchIndex", "Architecture", "BlockDeviceMappings", "ClientToken", "EbsOptimized", "HibernationOptions", "Hypervisor"),
+        *("ImageId", "InstanceId", "InstanceType", "LaunchTime", "Monitoring", "NetworkInterfaces", "Placement", "ProductCodes", "State"),
+        *("StateTransitionReason", "VirtualizationType"),
+    },
     "InstanceState": {"Code", "Name"},
     "Reservation": {"Instances", "OwnerId", "ReservationId"},
     "Subnet": {

@@ -3,6 +3,7 @@
 import attrs
 import pytest
 from botocore.exceptions import ClientError
+from botocore.handlers import base64_encode_user_data
 
 from vpcipam._units import NS_PER_S
 from vpcipam.ec2.fake import Clock, fake_client
@@ -272,6 +273,62 @@ def test_a_call_on_instances_names_one(client):
         assert code(call, InstanceIds=[]) == "InvalidParameterCombination"
 
 
+def test_the_settings_of_a_launch_are_shown(client, model):
+    settings = {"KeyName": "me", "Monitoring": {"Enabled": True}, "EbsOptimized": True, "UserData": "#!/bin/sh"}
+    answer = launch(client, ClientToken="once", **settings)
+    assert launch(client, ClientToken="once", **settings)["Instances"] == answer["Instances"]
+    (pending,) = answer["Instances"]
+    assert (pending["Monitoring"], pending["StateReason"]) == ({"State": "pending"}, {"Code": "pending", "Message": "pending"})
+    (shown,) = client.describe_instances()["Reservations"][0]["Instances"]
+    assert (shown["KeyName"], shown["Monitoring"], shown["EbsOptimized"]) == ("me", {"State": "enabled"}, True)
+    assert (shown["ClientToken"], shown["Architecture"]) == ("once", "x86_64")
+    values = {
+        name: client.describe_instance_attribute(InstanceId=shown["InstanceId"], Attribute=name)[f"{name[0].upper()}{name[1:]}"]["Value"]
+        for name in ("userData", "ebsOptimized", "disableApiTermination", "disableApiStop")
+    }
+    assert values == {
+        "userData": "IyEvYmluL3No",
+        "ebsOptimized": True,
+        "disableApiTermination": False,
+        "disableApiStop": False,
+    }
+    same = Ec2Model.from_world(model.to_world())
+    assert [each.settings for each in same.instances] == [each.settings for each in model.instances]
+
+
+def test_user_data_is_base64_on_the_wire(client):
+    client.meta.events.unregister("before-parameter-build.ec2.RunInstances", base64_encode_user_data)
+    assert code(launch, client=client, UserData="no base64!") == "InvalidUserData.Malformed"
+
+
+def test_a_launch_without_settings_shows_that_too(client):
+    shown = launch(client)["Instances"][0]
+    assert (shown["Monitoring"], shown["EbsOptimized"], shown["ClientToken"] != "") == ({"State": "disabled"}, False, True)
+    assert "KeyName" not in shown
+    attribute = client.describe_instance_attribute(InstanceId=shown["InstanceId"], Attribute="userData")
+    assert attribute["UserData"] == {}
+
+
+def test_an_instance_says_why_and_when_it_was_stopped_or_terminated(client, model, clock):
+    (instance_id,) = (each["InstanceId"] for each in launch(client)["Instances"])
+
+    def reasons():
+        (shown,) = client.describe_instances()["Reservations"][0]["Instances"]
+        return shown["StateTransitionReason"], shown.get("StateReason", {}).get("Code")
+
+    assert reasons() == ("", None)
+    clock.advance(60)
+    client.stop_instances(InstanceIds=[instance_id])
+    clock.advance(60)
+    client.stop_instances(InstanceIds=[instance_id])  # it does nothing
+    assert reasons() == ("User initiated (1970-01-01 00:01:00 GMT)", "Client.UserInitiatedShutdown")
+    assert Ec2Model.from_world(model.to_world()).instances[0].state_changed_ns == 60 * NS_PER_S
+    client.start_instances(InstanceIds=[instance_id])
+    assert reasons() == ("", None)
+    client.terminate_instances(InstanceIds=[instance_id])
+    assert reasons() == ("User initiated (1970-01-01 00:02:00 GMT)", "Client.UserInitiatedShutdown")
+
+
 def test_the_attributes_of_the_only_eni_of_an_instance(client, model):
     (instance_id,) = (each["InstanceId"] for each in launch(client)["Instances"])
     group = client.create_security_group(GroupName="nodes", Description="of nodes")["GroupId"]
@@ -288,9 +345,8 @@ def test_the_attributes_of_the_only_eni_of_an_instance(client, model):
     )
     (eni,) = model.network_interfaces
     assert (eni.source_dest_check, eni.security_group_ids) == (False, (group,))
-    for members in ({"Attribute": "userData"}, {"Attribute": "enaSupport"}):
-        with pytest.raises(NotModelled, match="attribute"):
-            client.describe_instance_attribute(InstanceId=instance_id, **members)
+    with pytest.raises(NotModelled, match="attribute"):
+        shown("enaSupport")
     with pytest.raises(NotModelled, match="InstanceType"):
         client.modify_instance_attribute(InstanceId=instance_id, InstanceType={"Value": "m5.xlarge"})
     assert code(client.modify_instance_attribute, InstanceId=instance_id) == "InvalidParameterCombination"

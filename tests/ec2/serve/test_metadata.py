@@ -1,5 +1,6 @@
 """The instance metadata service."""
 
+import base64
 import json
 
 import attrs
@@ -10,6 +11,7 @@ from vpcipam.ec2.faults import Effect, Fault, Faults
 from vpcipam.ec2.latency import Latencies, Latency
 from vpcipam.ec2.model import Ec2Model
 from vpcipam.ec2.offline.request import Region
+from vpcipam.ec2.resources import LaunchSettings
 from vpcipam.ec2.serve.metadata import InstanceMetadata
 from vpcipam.ec2.state.launching import LaunchInterface
 from vpcipam.limits import InstanceLimits
@@ -226,6 +228,14 @@ def test_what_is_not_there_is_not_found(node, path):
     assert answer.status == 404
     assert "404 - Not Found" in answer.text
     assert node.get("/latest/user-data").status == 404
+
+
+def test_user_data_are_the_bytes_of_the_launch(node):
+    sent = b"\x1f\x8b\xff"  # what gzip writes is no text
+    settings = LaunchSettings(user_data=base64.b64encode(sent).decode())
+    interfaces = [LaunchInterface(subnet_id=node.model.subnets[0].subnet_id)]
+    (instance,) = node.model.launch_instances("m5.large", interfaces, settings=settings, now_ns=0)
+    assert node.get(f"/instance/{instance.instance_id}/latest/user-data").body == sent
 
 
 def test_head_is_a_read(node):

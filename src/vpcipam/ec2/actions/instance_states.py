@@ -115,7 +115,7 @@ class InstanceStateActions(Actions):
             if attachment.delete_on_termination:
                 self._account.delete_eni(eni)
         self._account.delete_instance(instance)
-        instance.state = "terminated"
+        instance.state, instance.state_changed_ns = "terminated", now_ns
         self._account.add_terminated(instance.view(), until_ns=now_ns + TERMINATED_SHOWN_NS, now_ns=now_ns)
 
     def _change(self, call: Call, state: str, instance_ids: Iterable[str]) -> tuple[InstanceStateChange, ...]:
@@ -130,7 +130,7 @@ class InstanceStateActions(Actions):
         for each in changed:
             if each.state == state:
                 continue
-            each.state = state
+            each.state, each.state_changed_ns = state, call.now_ns
             self._account.touch(each)
             if state == "running":
                 self._account.give_public_ip(each)

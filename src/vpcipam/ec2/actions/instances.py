@@ -7,7 +7,7 @@ from typing import cast
 from vpcipam.ec2.actions.base import Actions
 from vpcipam.ec2.api import METADATA_ACTION, Instance, NetworkInterface
 from vpcipam.ec2.errors import Ec2Error, ErrorCode, LostAnswer
-from vpcipam.ec2.resources import LaunchTemplateVersion
+from vpcipam.ec2.resources import NO_SETTINGS, LaunchSettings, LaunchTemplateVersion
 from vpcipam.ec2.state.call import Call, texts
 from vpcipam.ec2.state.filter_tables import INSTANCE_FILTERS, INSTANCE_TYPE_FILTERS
 from vpcipam.ec2.state.filters import Filters, matching, tagged_matching
@@ -61,6 +61,7 @@ class InstanceActions(Actions):
         image_id: str = "",
         tags: Iterable[tuple[str, str]] = (),
         launch_template: LaunchTemplateVersion | None = None,
+        settings: LaunchSettings = NO_SETTINGS,
         now_ns: int,
     ) -> tuple[Instance, ...]:
         """Launch as many instances as there is room for (RunInstances), `min_count` to `max_count` or none, each with the same new ENIs.
@@ -69,7 +70,7 @@ class InstanceActions(Actions):
 
         The first interface is the primary ENI at device index 0; all lie in the zone of its subnet. An interface without a subnet lies in
         the primary one's. An instance with one ENI gets a public address if its subnet maps public IPs or the interface asks for one.
-        `launch_template` is where the arguments are from; AWS's own tags of the instances name it.
+        `launch_template` is where the arguments are from; AWS's own tags of the instances name it. Answers show the `settings`.
 
         Raises:
             Ec2Error: as for `launch_instance`; InstanceLimitExceeded for a `min_count` above 1,000;
@@ -113,6 +114,7 @@ class InstanceActions(Actions):
             instance_id = self._account.new_id("i")
             reservation_id = reservation_id or default_reservation(instance_id)
             instance = InstanceRecord(instance_id, limits, subnet, read_tags, call.now_ns, image_id, reservation_id, index)
+            instance.settings = settings
             instance.public_at_start = len(wanted) == 1 and public
             self._account.add_instance(instance)
             for each, its_subnet, its_groups, its_tags, held in zip(wanted, subnets, groups, eni_tags, addresses, strict=True):

@@ -21,11 +21,9 @@ def _allocate(request: Request) -> Members:
 
 
 def _associate(request: Request) -> Members:
-    if "AllocationId" not in request.members and "PublicIp" in request.members:
-        message = "You must specify an allocation id when mapping an address to a VPC instance"
-        raise request.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, message)
+    message = "You must specify an allocation id when mapping an address to a VPC instance"
     association_id = request.model.associate_address(
-        _required(request, "AllocationId"),
+        _named(request, "AllocationId", ErrorCode.INVALID_PARAMETER_COMBINATION, message),
         eni_id=request.get("NetworkInterfaceId"),
         instance_id=request.get("InstanceId"),
         private_ip=request.get("PrivateIpAddress"),
@@ -36,19 +34,17 @@ def _associate(request: Request) -> Members:
 
 
 def _disassociate(request: Request) -> Members:
-    if "AssociationId" not in request.members and "PublicIp" in request.members:
-        message = "You must specify an association id when unmapping an address from a VPC instance"
-        raise request.refusal(ErrorCode.INVALID_PARAMETER_VALUE, message)
-    request.model.disassociate_address(_required(request, "AssociationId"), now_ns=request.now_ns)
+    message = "You must specify an association id when unmapping an address from a VPC instance"
+    association_id = _named(request, "AssociationId", ErrorCode.INVALID_PARAMETER_VALUE, message)
+    request.model.disassociate_address(association_id, now_ns=request.now_ns)
     return {}
 
 
 def _release(request: Request) -> Members:
-    if "AllocationId" not in request.members and "PublicIp" in request.members:
-        message = "You must specify an allocation id when releasing a VPC elastic IP address"
-        raise request.refusal(ErrorCode.INVALID_PARAMETER_VALUE, message)
+    message = "You must specify an allocation id when releasing a VPC elastic IP address"
+    allocation_id = _named(request, "AllocationId", ErrorCode.INVALID_PARAMETER_VALUE, message)
     _require_own_border_group(request)
-    request.model.release_address(_required(request, "AllocationId"), now_ns=request.now_ns)
+    request.model.release_address(allocation_id, now_ns=request.now_ns)
     return {}
 
 
@@ -62,11 +58,19 @@ def _describe(request: Request) -> Members:
     return {"Addresses": [elastic_ip_view(each, request.region) for each in found]}
 
 
-def _required(request: Request, name: str) -> str:
-    """Return a parameter that EC2 requires now, although boto3 does not: once there were addresses outside VPCs."""
+def _named(request: Request, name: str, code: ErrorCode, message: str) -> str:
+    """Return the id that EC2 requires now, although boto3 does not: once there were addresses outside VPCs, which `PublicIp` names.
+
+    Raises:
+        Ec2Error: with this code and message for `PublicIp` alone; InvalidParameterCombination for both; MissingParameter for neither.
+    """
     value: str | None = request.get(name)
+    public_ip = request.get("PublicIp")
     if value is None:
-        raise request.missing(name)
+        raise request.missing(name) if public_ip is None else request.refusal(code, message)
+    if public_ip is not None:
+        both = "You may specify public IP or allocation id, but not both in the same call"
+        raise request.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, both)
     return value
 
 

@@ -19,7 +19,7 @@ def _create(request: Request) -> Members:
         ipv4_prefix_count=request.get("Ipv4PrefixCount", 0),
         ipv4_prefixes=request.texts("Ipv4Prefixes", "Ipv4Prefix"),
         ipv6_address_count=request.get("Ipv6AddressCount", 0),
-        ipv6_addresses=request.texts("Ipv6Addresses", "Ipv6Address"),
+        ipv6_addresses=request.ipv6_addresses(),
         ipv6_prefix_count=request.get("Ipv6PrefixCount", 0),
         ipv6_prefixes=request.texts("Ipv6Prefixes", "Ipv6Prefix"),
         enable_primary_ipv6=request.get("EnablePrimaryIpv6", False),
@@ -121,7 +121,11 @@ ACTIONS: Final = {
         ignores={"EnaSrdSpecification", "EnaQueueCount"},
     ),
     "ModifyNetworkInterfaceAttribute": ActionHandler(
-        _modify, takes={"NetworkInterfaceId", "Attachment", "Description", "SourceDestCheck", "EnablePrimaryIpv6", "Groups"}
+        _modify,
+        takes={
+            *("NetworkInterfaceId", "Attachment.AttachmentId", "Attachment.DeleteOnTermination", "Description", "SourceDestCheck"),
+            *("EnablePrimaryIpv6", "Groups"),
+        },
     ),
     "DescribeNetworkInterfaceAttribute": ActionHandler(_describe_attribute, takes={"Attribute", "NetworkInterfaceId"}),
     "DetachNetworkInterface": ActionHandler(_detach, takes={"AttachmentId", "Force"}),

@@ -14,10 +14,10 @@ from vpcipam.ec2.offline.launch_templates import require_readable
 from vpcipam.ec2.offline.request import PAGE, ActionHandler, Pages, Region, Request, paged
 from vpcipam.ec2.offline.views import instance_status_view, instance_type_view, instance_view, state_view
 from vpcipam.ec2.offline.wire import Members
-from vpcipam.ec2.resources import LaunchTemplateVersion
+from vpcipam.ec2.resources import LaunchSettings, LaunchTemplateVersion
 from vpcipam.ec2.state.launching import LaunchInterface
 from vpcipam.ec2.state.names import zone_id, zones_of
-from vpcipam.errors import UnknownInstanceType
+from vpcipam.errors import InvalidArgument, UnknownInstanceType
 
 _LARGEST_PAGE_OF_TYPES = 100
 _OF_THE_INSTANCE = {"SubnetId": "subnet ID", "PrivateIpAddress": "private address", "SecurityGroupIds": "security groups"}
@@ -32,6 +32,7 @@ def _run(request: Request) -> Members:
         request = attrs.evolve(request, members={**template.data, **request.members})
         ACTIONS["RunInstances"].require_known(request, ())
     _require_harmless(request)
+    settings = _settings(request)
     zone = _placement(request)
     given = request.get("NetworkInterfaces", ())
     also = next((words for name, words in _OF_THE_INSTANCE.items() if name in request.members), None)
@@ -68,12 +69,26 @@ def _run(request: Request) -> Members:
             image_id=request.get("ImageId", ""),
             tags=request.tags("instance", others={"volume", "spot-instances-request", "elastic-gpu", _ENI}),
             launch_template=template,
+            settings=settings,
             now_ns=request.now_ns,
         )
     except UnknownInstanceType:
         message = f"Invalid value '{request.get('InstanceType')}' for InstanceType."
         raise request.refusal(ErrorCode.INVALID_PARAMETER_VALUE, message) from None
     return _show_launched(request, launched)
+
+
+def _settings(request: Request) -> LaunchSettings:
+    try:
+        return LaunchSettings(
+            key_name=request.get("KeyName", ""),
+            user_data=request.get("UserData", ""),
+            monitored=request.get("Monitoring", {}).get("Enabled", False),
+            ebs_optimized=request.get("EbsOptimized", False),
+            client_token=request.get("ClientToken", ""),
+        )
+    except InvalidArgument:
+        raise request.refusal(ErrorCode.INVALID_USER_DATA, "Invalid BASE64 encoding of user data.") from None
 
 
 def _require_harmless(request: Request) -> None:
@@ -98,9 +113,6 @@ def _launch_template(request: Request) -> LaunchTemplateVersion | None:
 
 def _interface(request: Request, given: Members) -> LaunchInterface:
     """Read a network interface of a launch."""
-    unknown = sorted(given.keys() - _INTERFACE_TAKES - _INTERFACE_IGNORES)
-    if unknown:
-        raise request.not_modelled(", ".join(f"NetworkInterfaces.{name}" for name in unknown))
     own = attrs.evolve(request, members=given)
     private_ip, secondary_ips = own.private_ips()
     return LaunchInterface(
@@ -112,7 +124,7 @@ def _interface(request: Request, given: Members) -> LaunchInterface:
         secondary_ip_count=given.get("SecondaryPrivateIpAddressCount", 0),
         ipv4_prefixes=own.texts("Ipv4Prefixes", "Ipv4Prefix"),
         ipv4_prefix_count=given.get("Ipv4PrefixCount", 0),
-        ipv6_addresses=own.texts("Ipv6Addresses", "Ipv6Address"),
+        ipv6_addresses=own.ipv6_addresses(),
         ipv6_address_count=given.get("Ipv6AddressCount", 0),
         ipv6_prefixes=own.texts("Ipv6Prefixes", "Ipv6Prefix"),
         ipv6_prefix_count=given.get("Ipv6PrefixCount", 0),
@@ -231,9 +243,16 @@ def _describe_attribute(request: Request) -> Members:
     (instance,) = request.model.describe_instances(
         instance_ids=(request.get("InstanceId"),), include_terminated=True, now_ns=request.now_ns
     )
-    value = instance_view(instance, request.region)[_ATTRIBUTES[attribute]]
-    shown = value if attribute == "groupSet" else {"Value": value}
-    return {"InstanceId": instance.instance_id, "Groups" if attribute == "groupSet" else _ATTRIBUTES[attribute]: shown}
+    view = {
+        **instance_view(instance, request.region),
+        "DisableApiStop": False,
+        "DisableApiTermination": False,
+        "UserData": instance.settings.user_data or None,
+    }
+    if attribute == "groupSet":
+        return {"InstanceId": instance.instance_id, "Groups": view["SecurityGroups"]}
+    member = f"{attribute[0].upper()}{attribute[1:]}"
+    return {"InstanceId": instance.instance_id, member: {"Value": view[member]}}
 
 
 def _modify_attribute(request: Request) -> Members:
@@ -246,8 +265,10 @@ def _modify_attribute(request: Request) -> Members:
     return {}
 
 
-_ATTRIBUTES: Final = {"groupSet": "SecurityGroups", "instanceType": "InstanceType", "sourceDestCheck": "SourceDestCheck"}
-"""The attributes of an instance that the network knows: their names in requests, and as members of an instance."""
+_ATTRIBUTES: Final = {
+    *("disableApiStop", "disableApiTermination", "ebsOptimized", "groupSet", "instanceType", "sourceDestCheck", "userData"),
+}
+"""The attributes of an instance that are modelled."""
 
 
 def _describe_types(request: Request) -> Members:
@@ -281,21 +302,23 @@ _INTERFACE_TAKES = {
     *("Ipv4Prefixes", "Ipv4PrefixCount", "Ipv6Addresses", "Ipv6AddressCount", "Ipv6Prefixes", "Ipv6PrefixCount"),
     *("InterfaceType", "Description", "Groups", "DeleteOnTermination", "PrimaryIpv6", "AssociatePublicIpAddress"),
 }
+"""The members of a network interface of a launch that have an effect."""
 _INTERFACE_IGNORES = {"ConnectionTrackingSpecification", "EnaSrdSpecification", "EnaQueueCount"}
 
 ACTIONS: Final = {
     "RunInstances": ActionHandler(
         _run,
         takes={
-            *("InstanceType", "MinCount", "MaxCount", "ImageId", "SubnetId", "PrivateIpAddress", "SecurityGroupIds", "NetworkInterfaces"),
+            *("InstanceType", "MinCount", "MaxCount", "ImageId", "SubnetId", "PrivateIpAddress", "SecurityGroupIds"),
             *("SecurityGroups", "Ipv6AddressCount", "Ipv6Addresses", "EnablePrimaryIpv6", "Placement", "TagSpecifications"),
-            "LaunchTemplate",
+            *("LaunchTemplate", "KeyName", "UserData", "Monitoring.Enabled", "EbsOptimized"),
+            *(f"NetworkInterfaces.{name}" for name in _INTERFACE_TAKES),
         },
         ignores={
             *("BlockDeviceMappings", "CapacityReservationSpecification", "CpuOptions", "CreditSpecification", "DisableApiStop"),
-            *("DisableApiTermination", "EbsOptimized", "EnclaveOptions", "HibernationOptions", "IamInstanceProfile"),
-            *("InstanceInitiatedShutdownBehavior", "KeyName", "MaintenanceOptions", "MetadataOptions", "Monitoring"),
-            *("PrivateDnsNameOptions", "UserData"),
+            *("DisableApiTermination", "EnclaveOptions", "HibernationOptions", "IamInstanceProfile"),
+            *("InstanceInitiatedShutdownBehavior", "MaintenanceOptions", "MetadataOptions", "PrivateDnsNameOptions"),
+            *(f"NetworkInterfaces.{name}" for name in _INTERFACE_IGNORES),
         },
         show=_show_launched,
     ),

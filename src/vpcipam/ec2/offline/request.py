@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
@@ -99,6 +99,18 @@ class Request:
             raise self.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, message)
         return next(iter(primaries), None), tuple(address for address, is_primary in ips if not is_primary)
 
+    def ipv6_addresses(self) -> tuple[str, ...]:
+        """Return the IPv6 addresses that an ENI names.
+
+        Raises:
+            Ec2Error: MissingParameter for an item without an address.
+            NotModelled: an item claims to be the primary one, which is for EC2 to choose.
+        """
+        addresses = self.texts("Ipv6Addresses", "Ipv6Address")
+        if any(item.get("IsPrimaryIpv6") for item in self.get("Ipv6Addresses", ())):
+            raise self.not_modelled("Ipv6Addresses.IsPrimaryIpv6 of True")
+        return addresses
+
     def tags(self, resource_type: str, *, others: Container[str] = (), only_its_own: bool = False) -> tuple[tuple[str, str], ...]:
         """Return the tags of the new resource; ignore those for the resource types in `others`, or for all others.
 
@@ -186,8 +198,8 @@ class ActionHandler:
 
     Attributes:
         answer: returns the answer's members; raises `Ec2Error` if EC2 refuses.
-        takes: the parameters that the answer depends on.
-        ignores: the parameters that are accepted and ignored, since no address depends on them.
+        takes: the parameters that the answer depends on. If dotted names tell members of a structure, it has no others.
+        ignores: the parameters, or dotted names of members, that are accepted and ignored, since no address depends on them.
         needs: the parameters that EC2 requires beyond those that boto3 requires.
         refuses_without: the parameters that boto3 requires, whose absence the model refuses in its own words.
         pages: the pages of its answers; None for answers without pages.
@@ -201,6 +213,16 @@ class ActionHandler:
     refuses_without: frozenset[str] = attrs.field(converter=_names, default=frozenset())
     pages: Pages | None = None
     show: Callable[[Request, Any], Members] | None = None
+    _known: frozenset[str] = attrs.field(init=False)
+    _structures: frozenset[str] = attrs.field(init=False)  # those whose members have dotted names
+
+    @_known.default
+    def _every_name(self) -> frozenset[str]:
+        return self.takes | self.ignores | _OF_EVERY_ACTION
+
+    @_structures.default
+    def _before_dots(self) -> frozenset[str]:
+        return frozenset(name.rpartition(".")[0] for name in self._known if "." in name)
 
     def require_known(self, request: Request, required: Iterable[str]) -> None:
         """Check that every parameter is known, that none is missing of those that boto3 or EC2 requires, and the size of the page.
@@ -212,11 +234,20 @@ class ActionHandler:
         for name in (*required, *sorted(self.needs)):
             if name not in request.members and name not in self.refuses_without:
                 raise request.missing(name)
-        unknown = sorted(request.members.keys() - self.takes - self.ignores - _OF_EVERY_ACTION)
+        unknown = sorted(set(self._unknown(request.members, "")))
         if unknown:
             raise request.not_modelled(", ".join(unknown))
         if self.pages is not None:
             self.pages.require_fitting(request)
+
+    def _unknown(self, members: Members, within: str) -> Iterator[str]:
+        for name, value in members.items():
+            path = f"{within}{name}"
+            if path in self._structures:
+                for each in value if isinstance(value, list) else (value,):
+                    yield from self._unknown(each, f"{path}.")
+            elif path not in self._known:
+                yield path
 
 
 def paged(

@@ -22,7 +22,17 @@ from vpcipam.ec2.offline.request import Region
 from vpcipam.ec2.offline.wire import Members
 from vpcipam.ec2.resources import ElasticIp
 from vpcipam.ec2.state.account import DEFAULT_GROUP
-from vpcipam.ec2.state.filter_tables import STATE_CODES, UNNAMED_IMAGE, ip_owner_id, public_ips
+from vpcipam.ec2.state.filter_tables import (
+    HYPERVISOR,
+    STATE_CODES,
+    UNNAMED_IMAGE,
+    VIRTUALIZATION,
+    ip_owner_id,
+    monitoring_state,
+    public_ips,
+    state_reason,
+    transition_reason,
+)
 from vpcipam.ec2.state.names import (
     mac_address,
     private_dns_name,
@@ -34,6 +44,7 @@ from vpcipam.ec2.state.names import (
     zone_id,
 )
 from vpcipam.limits import InstanceLimits
+from vpcipam.limits.instance_limits import architecture_of
 
 
 def network_interface_view(eni: NetworkInterface, region: Region) -> Members:
@@ -163,25 +174,38 @@ def state_view(state: str) -> Members:
 
 def instance_view(instance: Instance, region: Region) -> Members:
     """Format an instance as DescribeInstances and RunInstances do; a terminated one has no address and no subnet."""
+    settings, reason = instance.settings, state_reason(instance)
     private_ip = instance.network_interfaces[0].private_ip if instance.network_interfaces else ""
     public_ip = next(iter(public_ips(instance)), "")
     return {
         "AmiLaunchIndex": instance.launch_index,
+        "Architecture": architecture_of(instance.instance_type),
+        "BlockDeviceMappings": [],
+        "ClientToken": settings.client_token,
+        "EbsOptimized": settings.ebs_optimized,
+        "HibernationOptions": {"Configured": False},
+        "Hypervisor": HYPERVISOR,
         "ImageId": instance.image_id or UNNAMED_IMAGE,
         "InstanceId": instance.instance_id,
         "InstanceType": instance.instance_type,
+        "KeyName": settings.key_name or None,
         "LaunchTime": time_text(instance.launched_ns),
+        "Monitoring": {"State": monitoring_state(instance)},
         "NetworkInterfaces": [_instance_interface_view(eni, region) for eni in instance.network_interfaces],
         "Placement": {"AvailabilityZone": instance.availability_zone, "GroupName": "", "Tenancy": "default"},
         "PrivateDnsName": private_dns_name(private_ip, region_of(instance.availability_zone)) if private_ip else "",
         "PrivateIpAddress": private_ip or None,
+        "ProductCodes": [],
         "PublicDnsName": public_dns_name(public_ip, region_of(instance.availability_zone)) if public_ip else "",
         "PublicIpAddress": public_ip or None,
         "SecurityGroups": groups_view(instance.network_interfaces[0]) if instance.network_interfaces else [],
         "SourceDestCheck": instance.network_interfaces[0].source_dest_check if instance.network_interfaces else None,
         "State": state_view(instance.state),
+        "StateReason": dict(zip(("Code", "Message"), reason, strict=True)) if reason else None,
+        "StateTransitionReason": transition_reason(instance),
         "SubnetId": instance.subnet_id or None,
         "Tags": tags_view(instance.tags) or None,
+        "VirtualizationType": VIRTUALIZATION,
         "VpcId": instance.vpc_id or None,
     }
 
@@ -259,6 +283,7 @@ def instance_type_view(limits: InstanceLimits, _region: Region) -> Members:
         "BareMetal": limits.bare_metal,
         "Hypervisor": limits.hypervisor,
         "InstanceType": limits.instance_type,
+        "ProcessorInfo": {"SupportedArchitectures": [limits.architecture]},
         "NetworkInfo": {
             "DefaultNetworkCardIndex": limits.default_network_card,
             "EfaSupported": limits.efa,

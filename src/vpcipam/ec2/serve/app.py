@@ -84,7 +84,8 @@ class _Pages:
         if reply.lost:
             return _LostAnswer(self._hang_up)
         headers = {"Server": "EC2ws", **reply.headers}
-        return Response(reply.text, reply.status_code, headers, "text/html" if reply.is_page else "text/plain")
+        text = reply.text.encode(errors="surrogateescape")  # user data may be any bytes
+        return Response(text, reply.status_code, headers, "text/html" if reply.is_page else "text/plain")
 
     async def live(self, request: Request) -> Response:
         """Answer the page, which asks for changes."""

@@ -1,7 +1,7 @@
 """The instance metadata service (IMDS): what an instance of the model reads about itself.
 
 The paths are those of the service at 169.254.169.254 that ipamd, the EKS AMI and `ec2-metadata` read (EC2 User Guide, "Instance metadata
-categories"). What the model does not have is missing: an IAM role, user data, SSH keys, spot notices.
+categories"). What the model does not have is missing: an IAM role, the text of SSH keys, spot notices.
 """
 
 import base64
@@ -104,7 +104,9 @@ class InstanceMetadata:
     def tree(self) -> Tree:
         """Return everything below `/latest/`."""
         document = json.dumps(self._identity_document(), indent=2)
-        return {"dynamic": {"instance-identity": {"document": document}}, "meta-data": self._meta_data()}
+        tree: Tree = {"dynamic": {"instance-identity": {"document": document}}, "meta-data": self._meta_data()}
+        user_data = base64.b64decode(self.instance.settings.user_data)
+        return tree | ({"user-data": user_data.decode(errors="surrogateescape")} if user_data else {})
 
     def _meta_data(self) -> Tree:
         primary, instance = self.interfaces[0], self.instance

@@ -37,6 +37,7 @@ from vpcipam.ec2.state.names import (
     zone_id,
 )
 from vpcipam.limits import InstanceLimits
+from vpcipam.limits.instance_limits import architecture_of
 
 
 def _truth(value: bool) -> str:  # noqa: FBT001  # the value to format, not a switch
@@ -254,6 +255,35 @@ def public_ips(instance: Instance) -> tuple[str, ...]:
 
 _ONLY_OF_ENIS = {"availability-zone-id", "interface-type"}
 UNNAMED_IMAGE = "ami-00000000000000000"
+HYPERVISOR = "xen"
+"""EC2 says so of instances on Nitro too."""
+VIRTUALIZATION = "hvm"
+_SHUTDOWN = "Client.UserInitiatedShutdown"
+
+
+def monitoring_state(instance: Instance) -> str:
+    """Return the state of an instance's monitoring; detailed monitoring begins after the launch."""
+    if not instance.settings.monitored:
+        return "disabled"
+    return "pending" if instance.state == "pending" else "enabled"
+
+
+def state_reason(instance: Instance) -> tuple[str, ...]:
+    """Return the code and the message of why an instance has its state; none if it runs (EC2: "StateReason")."""
+    if instance.state == "pending":
+        return ("pending", "pending")
+    return (_SHUTDOWN, f"{_SHUTDOWN}: User initiated shutdown") if instance.state in _ENDED else ()
+
+
+def transition_reason(instance: Instance) -> str:
+    """Return why and when an instance was stopped or terminated; empty if it was not."""
+    if instance.state not in _ENDED:
+        return ""
+    date, _, time = time_text(instance.state_changed_ns).partition("T")
+    return f"User initiated ({date} {time[:8]} GMT)"
+
+
+_ENDED = {"stopped", "terminated"}
 """The image of an instance that was launched without one."""
 _INTERFACE = "network-interface."
 _INTERFACE_FILTERS: Mapping[str, Reader[NetworkInterface]] = {
@@ -275,9 +305,13 @@ INSTANCE_FILTERS: Mapping[str, Reader[Instance]] = {
     **{f"{_INTERFACE}association.{name}": _of_enis(_of_primary_ip(name)) for name in _PUBLIC},
     f"{_INTERFACE}outpost-arn": _nothing,
     f"{_INTERFACE}public-dns-name": _of_enis(_of_primary_ip("public-dns-name")),
+    "architecture": lambda instance: (architecture_of(instance.instance_type),),
     "availability-zone": lambda instance: (instance.availability_zone,),
     "availability-zone-id": lambda instance: (zone_id(instance.availability_zone),),
+    "client-token": lambda instance: (instance.settings.client_token,),
     "dns-name": lambda instance: (public_dns_name(ip, region_of(instance.availability_zone)) for ip in public_ips(instance)),
+    "ebs-optimized": lambda instance: (_truth(instance.settings.ebs_optimized),),
+    "hypervisor": lambda _: (HYPERVISOR,),
     "instance-id": lambda instance: (instance.instance_id,),
     "instance-state-name": lambda instance: (instance.state,),
     "instance-type": lambda instance: (instance.instance_type,),
@@ -287,19 +321,27 @@ INSTANCE_FILTERS: Mapping[str, Reader[Instance]] = {
     "ipv6-address": _of_enis(ENI_FILTERS["ipv6-addresses.ipv6-address"]),
     "image-id": lambda instance: (instance.image_id or UNNAMED_IMAGE,),
     "instance-state-code": lambda instance: (str(STATE_CODES[instance.state]),),
+    "key-name": lambda instance: (instance.settings.key_name or None,),
     "launch-index": lambda instance: (str(instance.launch_index),),
     "reservation-id": lambda instance: (instance.reservation_id,),
     "launch-time": lambda instance: (time_text(instance.launched_ns),),
+    "monitoring-state": lambda instance: (monitoring_state(instance),),
     "operator.managed": _no,
     "operator.principal": _nothing,
     "outpost-arn": _nothing,
     "owner-id": _owner,
+    "product-code": _nothing,
+    "product-code.type": _nothing,
+    "reason": lambda instance: (transition_reason(instance),),
+    "state-reason-code": lambda instance: state_reason(instance)[:1],
+    "state-reason-message": lambda instance: state_reason(instance)[1:],
     "private-dns-name": _of_primary(_dns_name),
     "private-ip-address": _of_primary(ENI_FILTERS["private-ip-address"]),
     "source-dest-check": _of_primary(ENI_FILTERS["source-dest-check"]),
     "subnet-id": lambda instance: (instance.subnet_id,),
     "tag-key": tag_keys,
     "tenancy": lambda _: ("default",),
+    "virtualization-type": lambda _: (VIRTUALIZATION,),
     "vpc-id": lambda instance: (instance.vpc_id,),
 }
 
@@ -346,6 +388,7 @@ INSTANCE_TYPE_FILTERS: Mapping[str, Reader[InstanceLimits]] = {
     "network-info.ipv6-supported": lambda limits: (_truth(limits.ipv6_per_eni > 0),),
     "network-info.maximum-network-cards": lambda limits: (str(len(limits.network_cards)),),
     "network-info.maximum-network-interfaces": lambda limits: (str(sum(limits.network_cards)),),
+    "processor-info.supported-architecture": lambda limits: (limits.architecture,),
     "vcpu-info.default-vcpus": lambda limits: (str(limits.vcpus),),
 }
 

@@ -24,7 +24,7 @@ from vpcipam.ec2.api import (
     TrunkAssociation,
     Vpc,
 )
-from vpcipam.ec2.resources import ElasticIp, LaunchTemplate, LaunchTemplateVersion
+from vpcipam.ec2.resources import NO_SETTINGS, ElasticIp, LaunchSettings, LaunchTemplate, LaunchTemplateVersion
 from vpcipam.ec2.state.subnet import AddressSet, SubnetAddresses
 from vpcipam.limits import InstanceLimits
 
@@ -385,6 +385,7 @@ class InstanceRecord:
 
     Attributes:
         public_at_start: whether EC2 gives its primary IP a public address at every start; `Account.give_public_ip` has the conditions.
+        state_changed_ns: when it was last stopped, started or terminated; by default when it was launched.
     """
 
     instance_id: str
@@ -397,6 +398,8 @@ class InstanceRecord:
     launch_index: int = 0
     state: str = "running"
     public_at_start: bool = False
+    settings: LaunchSettings = NO_SETTINGS
+    state_changed_ns: int = attrs.field(default=attrs.Factory(lambda self: self.launched_ns, takes_self=True))
     devices: dict[tuple[int, int], EniRecord] = attrs.field(factory=dict)
 
     @property
@@ -433,6 +436,8 @@ class InstanceRecord:
             image_id=self.image_id,
             reservation_id=self.reservation_id,
             launch_index=self.launch_index,
+            settings=self.settings,
+            state_changed_ns=self.state_changed_ns,
         )
 
 

@@ -24,37 +24,33 @@ UNMODELLED_FILTERS: Mapping[str, frozenset[str]] = {
     ),
     "DescribeInstances": _names(
         """
-        affinity architecture block-device-mapping.attach-time block-device-mapping.delete-on-termination
-        block-device-mapping.device-name block-device-mapping.status block-device-mapping.volume-id boot-mode
-        capacity-reservation-id capacity-reservation-specification.capacity-reservation-preference
+        affinity block-device-mapping.attach-time block-device-mapping.delete-on-termination block-device-mapping.device-name
+        block-device-mapping.status block-device-mapping.volume-id boot-mode capacity-reservation-id
+        capacity-reservation-specification.capacity-reservation-preference
         capacity-reservation-specification.capacity-reservation-target.capacity-reservation-id
-        capacity-reservation-specification.capacity-reservation-target.capacity-reservation-resource-group-arn client-token
-        current-instance-boot-mode ebs-optimized ena-support enclave-options.enabled hibernation-options.configured host-id
-        hypervisor iam-instance-profile.arn iam-instance-profile.id instance-lifecycle kernel-id key-name
-        maintenance-options.auto-recovery metadata-options.http-endpoint metadata-options.http-protocol-ipv4
+        capacity-reservation-specification.capacity-reservation-target.capacity-reservation-resource-group-arn current-instance-boot-mode
+        ena-support enclave-options.enabled hibernation-options.configured host-id iam-instance-profile.arn iam-instance-profile.id
+        instance-lifecycle kernel-id maintenance-options.auto-recovery metadata-options.http-endpoint metadata-options.http-protocol-ipv4
         metadata-options.http-protocol-ipv6 metadata-options.http-put-response-hop-limit metadata-options.http-tokens
-        metadata-options.instance-metadata-tags metadata-options.state monitoring-state network-interface.deny-all-igw-traffic
+        metadata-options.instance-metadata-tags metadata-options.state network-interface.deny-all-igw-traffic
         network-performance-options.bandwidth-weighting placement-group-name placement-partition-number platform platform-details
         private-dns-name-options.enable-resource-name-dns-a-record private-dns-name-options.enable-resource-name-dns-aaaa-record
-        private-dns-name-options.hostname-type product-code product-code.type ramdisk-id reason requester-id root-device-name
-        root-device-type spot-instance-request-id state-reason-code state-reason-message tpm-support usage-operation
-        usage-operation-update-time virtualization-type
+        private-dns-name-options.hostname-type ramdisk-id requester-id root-device-name root-device-type spot-instance-request-id
+        tpm-support usage-operation usage-operation-update-time
         """
     ),
     "DescribeInstanceTypes": _names(
         """
-        auto-recovery-supported burstable-performance-supported current-generation dedicated-hosts-supported
-        ebs-info.attachment-limit-type ebs-info.ebs-optimized-info.baseline-bandwidth-in-mbps
-        ebs-info.ebs-optimized-info.baseline-iops ebs-info.ebs-optimized-info.baseline-throughput-in-mbps
-        ebs-info.ebs-optimized-info.maximum-bandwidth-in-mbps ebs-info.ebs-optimized-info.maximum-iops
-        ebs-info.ebs-optimized-info.maximum-throughput-in-mbps ebs-info.ebs-optimized-support ebs-info.encryption-support
-        ebs-info.maximum-ebs-attachments ebs-info.nvme-support free-tier-eligible hibernation-supported
+        auto-recovery-supported burstable-performance-supported current-generation dedicated-hosts-supported ebs-info.attachment-limit-type
+        ebs-info.ebs-optimized-info.baseline-bandwidth-in-mbps ebs-info.ebs-optimized-info.baseline-iops
+        ebs-info.ebs-optimized-info.baseline-throughput-in-mbps ebs-info.ebs-optimized-info.maximum-bandwidth-in-mbps
+        ebs-info.ebs-optimized-info.maximum-iops ebs-info.ebs-optimized-info.maximum-throughput-in-mbps ebs-info.ebs-optimized-support
+        ebs-info.encryption-support ebs-info.maximum-ebs-attachments ebs-info.nvme-support free-tier-eligible hibernation-supported
         instance-storage-info.disk.count instance-storage-info.disk.size-in-gb instance-storage-info.disk.type
         instance-storage-info.encryption-support instance-storage-info.nvme-support instance-storage-info.total-size-in-gb
-        instance-storage-supported memory-info.size-in-mib network-info.bandwidth-weightings
-        network-info.efa-info.maximum-efa-interfaces network-info.ena-support network-info.encryption-in-transit-supported
-        network-info.flexible-ena-queues-support network-info.network-performance nitro-enclaves-support
-        nitro-tpm-info.supported-versions nitro-tpm-support processor-info.supported-architecture
+        instance-storage-supported memory-info.size-in-mib network-info.bandwidth-weightings network-info.efa-info.maximum-efa-interfaces
+        network-info.ena-support network-info.encryption-in-transit-supported network-info.flexible-ena-queues-support
+        network-info.network-performance nitro-enclaves-support nitro-tpm-info.supported-versions nitro-tpm-support
         processor-info.supported-features processor-info.sustained-clock-speed-in-ghz reboot-migration-support supported-boot-mode
         supported-root-device-type supported-usage-class supported-virtualization-type vcpu-info.default-cores
         vcpu-info.default-threads-per-core vcpu-info.valid-cores vcpu-info.valid-threads-per-core
