@@ -23,13 +23,14 @@ help: ## List the verbs
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 demo: $(VENV)/installed ## Plan a manifest, fill a node pod by pod, run a fleet for some hours
-	@$(BIN)/vpcipam settings examples/aws-node.yaml
-	@echo
-	@$(BIN)/vpcipam plan m5.large --pods 20 --daemonset examples/aws-node.yaml
-	@echo
-	@$(BIN)/python examples/fill_a_node.py
-	@echo
-	@$(BIN)/vpcipam simulate examples/scenarios/rolling-deployment.toml
+	@$(call show,vpcipam settings examples/aws-node.yaml,what a manifest sets)
+	@$(call show,vpcipam plan m5.large --pods 20 --daemonset examples/aws-node.yaml,what a node with these settings takes)
+	@$(call show,python examples/fill_a_node.py,the same node filled pod by pod, from Python)
+	@$(call show,vpcipam simulate examples/scenarios/rolling-deployment.toml,what ten nodes do in six hours)
+	@echo 'docs/tutorial.md explains the words and the figures. For the command: source $(BIN)/activate'
+
+# show COMMAND,WHAT: print what the command shows, and the command, then run it.
+show = printf '\n--- %s\n$$ %s\n\n' '$(2)' '$(1)' && $(BIN)/$(1)
 
 test: test-compiled test-plain ## Run the suite on the compiled pools, then on the plain ones
 

@@ -13,10 +13,10 @@ SECOND_NS = 1_000_000_000
 
 
 def bar(node: Node, now_ns: int) -> str:
-    """Draw each ENI's slots: # in use, o free, . empty."""
+    """Draw each ENI's slots: # in use, + free, . empty."""
     slots = node.limits.slots_per_eni
     return " ".join(
-        f"[{'#' * eni.assigned_count}{'o' * (eni.slot_count - eni.assigned_count)}{'.' * (slots - eni.slot_count)}]"
+        f"[{'#' * eni.assigned_count}{'+' * (eni.slot_count - eni.assigned_count)}{'.' * (slots - eni.slot_count)}]"
         for eni in node.datastores[0].eni_stats(now_ns)
     )
 
@@ -39,7 +39,7 @@ def main() -> None:
     node = Node("m5.large", settings, ec2, subnet_id=subnet.subnet_id, name="demo")
 
     print(f"An m5.large: {node.limits.eni_limit} ENIs of {node.limits.slots_per_eni} slots for pods each.")
-    print("Each bar is an ENI: # a pod's address, o a free one, . an empty slot.\n")
+    print("Each bar is an ENI: # an address with a pod, + attached and free, . an empty slot.\n")
     now_ns = 0
     for action in node.start(now_ns):
         print(f"start   {action}")

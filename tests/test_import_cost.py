@@ -192,7 +192,13 @@ def test_the_plugin_loads_only_what_every_call_needs():
 
 
 def test_the_help_of_the_program_loads_no_command():
-    commands = {path.stem for path in (SOURCE / "vpcipam" / "cli").glob("*.py")} - {"__init__", "app", "exit_codes", "streams"}
+    commands = {path.stem for path in (SOURCE / "vpcipam" / "cli").glob("*.py")} - {
+        "__init__",
+        "app",
+        "exit_codes",
+        "help_format",
+        "streams",
+    }
     assert loaded(COMMAND.format(arguments=["--help"])) & {f"vpcipam.cli.{name}" for name in commands} == set()
 
 

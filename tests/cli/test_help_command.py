@@ -3,9 +3,10 @@
 import re
 from pathlib import Path
 
+import click
 import pytest
 
-from vpcipam.cli.app import COMMANDS
+from vpcipam.cli.app import COMMANDS, app
 from vpcipam.cli.exit_codes import MEANINGS, ExitCode
 from vpcipam.cli.help import TOPICS
 from vpcipam.settings import VARIABLES
@@ -34,6 +35,24 @@ def test_a_topic_is_a_page(cli, topic):
     assert max(map(len, answer.out.splitlines())) <= 80
     for path in re.findall(r"docs/[\w/]+[.]md", answer.out):
         assert (REPOSITORY / path).exists()
+
+
+def test_the_words_of_the_glossary_are_those_of_its_page(cli):
+    words = re.findall(r"^  (\w[\w -]*?)  +[a-z]", cli("help", "glossary").out, re.MULTILINE)
+    assert {*words} < {*re.findall(r"^([\w-][\w -]*)$", (REPOSITORY / "docs" / "glossary.md").read_text(encoding="utf-8"), re.MULTILINE)}
+    assert len(words) == 10
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_help_breaks_a_word_or_is_too_wide(cli, monkeypatch, name):
+    command = app.get_command(click.Context(app), name)
+    texts = [command.help, *(each.help for each in command.params if isinstance(each, click.Option))]
+    words = {word for text in texts for word in text.replace("\b", "").split()}
+    for width in (80, 60):
+        monkeypatch.setenv("COLUMNS", str(width))
+        lines = cli(name, "--help").out.splitlines()
+        assert words <= {*" ".join(lines).split()}
+        assert max(len(line) for line in lines if "vpcipam " not in line) <= width  # a command can be copied whole
 
 
 def test_no_topic_has_the_name_of_a_command():

@@ -9,6 +9,7 @@ import click
 
 from vpcipam._version import __version__
 from vpcipam.cli.exit_codes import ExitCode
+from vpcipam.cli.help_format import HelpContext
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -22,15 +23,15 @@ COMMANDS = {
     "max-pods": "Compute how many pods a node can run.",
     "settings": "Explain and check an aws-node manifest.",
     "plan": "Compute a node's ENIs and addresses for its pods.",
-    "datapath": "Show what the kernel of a node has for its pods.",
+    "datapath": "Show the interfaces, routes and rules that a node has for its pods.",
     "size": "Count the subnets that a cluster needs.",
     "simulate": "Simulate a fleet of nodes over hours or days.",
     "sweep": "Simulate a fleet under many settings.",
     "tune": "Find the best settings for a workload.",
     "inspect": "Show what a real node has and what is wrong with it.",
-    "verify": "Check what logs tell against the promises of an allocator.",
+    "verify": "Check a node's logs for addresses given out twice or too early.",
     "serve": "Serve a model of EC2 to AWS clients.",
-    "agent": "Run a node: addresses and network for its pods.",
+    "agent": "Run the daemon that gives the pods of a node their addresses.",
     "completion": "Print a shell script that completes arguments.",
     "help": "Show the help of a command, or a page about a topic.",
 }
@@ -39,6 +40,8 @@ COMMANDS = {
 
 class _LazyGroup(click.Group):
     """A group that loads each subcommand from the `command` of the module with its name."""
+
+    context_class = HelpContext
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         return list(COMMANDS)

@@ -6,6 +6,7 @@ import attrs
 import click
 
 from vpcipam.cli.exit_codes import ExitCode
+from vpcipam.cli.help_format import HelpContext
 from vpcipam.cli.output_files import check_file
 from vpcipam.cli.streams import complain, flush_stdout, note, to_json, write
 
@@ -60,6 +61,8 @@ class OutputCommand(click.Command):
         has_csv: Its output has a `table`.
         has_pages: People see more than one line, so that it takes `--markdown` and `--report`.
     """
+
+    context_class = HelpContext
 
     def __init__(self, *arguments: Any, examples: tuple[str, ...], has_csv: bool = False, has_pages: bool = True, **options: Any) -> None:  # noqa: ANN401 - click's own arguments
         super().__init__(*arguments, **options)

@@ -12,7 +12,7 @@ from vpcipam.cli.node_options import node_options
 from vpcipam.cli.table import Table
 from vpcipam.datapath.commands import command as command_of
 from vpcipam.datapath.commands import describe
-from vpcipam.datapath.values import DELETIONS, Mode, Step
+from vpcipam.datapath.values import DELETIONS, MAIN_TABLE, Mode, Step
 from vpcipam.planner import PODS_LIMIT, DatapathPlan, plan_datapath
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def command(
     max_pods_by: str | None,
     types_file: str | None,
 ) -> Output:
-    """Show what the kernel of a node of instance TYPE has for its pods, and why: routes, rules, source NAT, and the pods' interfaces.
+    """Show the interfaces, routes, rules and source NAT that a node of instance TYPE has for its pods, and why.
 
     Pods arrive one at a time, as with `vpcipam plan`. Interfaces of ENIs are named eth0, eth1 and so on; the names on a real node differ.
 
@@ -117,12 +117,17 @@ def _show(page: "Page", plan: DatapathPlan, groups: list[_Group], *, pod: int | 
             Table(
                 ("pod", "address", "ENI", "table", "host interface"),
                 [
-                    (each.name, each.address, devices.get(each.eni_id, each.eni_id), str(each.table), each.host_interface)
+                    (each.name, each.address, devices.get(each.eni_id, each.eni_id), _table_name(each.table), each.host_interface)
                     for each in plan.pods
                 ],
             )
         )
+        page.line("table: the routing table by which the pod's packets leave.", "dim")
         page.line("--pod K shows what one of them has.", "dim")
+
+
+def _table_name(table: int | None) -> str | None:
+    return "main" if table == MAIN_TABLE else None if table is None else str(table)
 
 
 def _script(groups: list[_Group]) -> "Iterator[str]":

@@ -50,7 +50,29 @@ _ENVIRONMENT = """Environment variables that the command reads.
   COLUMNS               the width of the output
   VPCIPAM_NO_EXTENSION  1 uses the pools in plain Python
   VPCIPAM_DEBUG         1 shows the traceback of an internal error
-  AWS_PROFILE, AWS_REGION, …   what boto3 reads, for `inspect --ec2`
+
+What boto3 reads counts for `inspect --ec2` and `agent`, such as AWS_PROFILE,
+AWS_REGION and AWS_ENDPOINT_URL_EC2.
+"""
+
+
+_GLOSSARY = """Words that the commands use. docs/concepts.md has pictures of them, and
+docs/glossary.md has more words.
+
+  ENI          an elastic network interface: a network card of an instance. The
+               primary one is there from the start
+  primary IP   the first address of an ENI. No pod gets it
+  slot         each other place on an ENI. It holds one address or one prefix
+  prefix       a block of 16 addresses (/28) in one slot
+  attached     in a slot of the node, with a pod or without
+  warm         attached and without a pod, so that the next pod doesn't wait
+  warm target  a variable that says how many warm addresses a node keeps
+  cooldown     the time after a pod's end in which its address is given to no
+               other pod, 30 s by default
+  max-pods     the most pods that the kubelet runs on the node, those on the
+               host's network included
+  ipamd        the program on each node that attaches ENIs, fetches addresses
+               and gives them to pods; a part of the DaemonSet aws-node
 """
 
 
@@ -75,6 +97,7 @@ def _settings() -> str:
 
 TOPICS: dict[str, tuple[str, Callable[[], str]]] = {
     "exit-codes": ("What the exit codes mean.", _exit_codes),
+    "glossary": ("What slot, prefix, warm and cooldown mean.", lambda: _GLOSSARY),
     "files": ("The files that commands read and write.", lambda: _FILES),
     "environment": ("The environment variables that the command reads.", lambda: _ENVIRONMENT),
     "variables": ("The variables for --set and --variant.", _settings),
@@ -96,13 +119,13 @@ def command(context: click.Context, topic: str | None) -> Output:
     """Show the help of a command, or a page about a TOPIC; without one, list both."""
     program = context.parent or context
     if topic is None:
-        text = f"{app.get_help(program)}\n\n{_listed()}"
+        text = f"{app.get_help(program)}\n\n{_listed(program)}"
     elif topic in TOPICS:
         text = TOPICS[topic][1]()
     elif topic in COMMANDS:
         found = app.get_command(program, topic)
         assert found is not None  # noqa: S101 - every name of COMMANDS is a command
-        text = found.get_help(click.Context(found, info_name=topic, parent=program)) + "\n"
+        text = found.get_help(found.context_class(found, info_name=topic, parent=program)) + "\n"
     else:
         near = difflib.get_close_matches(topic, [*COMMANDS, *TOPICS], n=1)
         advice = f"did you mean {near[0]}?" if near else "`vpcipam help` lists them"
@@ -110,8 +133,8 @@ def command(context: click.Context, topic: str | None) -> Output:
     return Output(document={"topic": topic, "text": text}, show=text)
 
 
-def _listed() -> str:
-    formatter = click.HelpFormatter()
+def _listed(program: click.Context) -> str:
+    formatter = program.make_formatter()
     with formatter.section("Topics of vpcipam help"):
         formatter.write_dl([(name, about) for name, (about, _) in TOPICS.items()])
     return formatter.getvalue()

@@ -15,7 +15,7 @@ def max_pods_by_option(callback: Callable[[click.Context, click.Parameter, Any],
         "--max-pods-by",
         type=click.Choice([each.value for each in MaxPodsBy]),
         callback=callback,
-        help=f"What sets the kubelet's max-pods; see `vpcipam max-pods`. [default: {MaxPodsBy.MANAGED_NODE_GROUP}]",
+        help=f"What sets the kubelet's max-pods; `vpcipam max-pods TYPE` compares them. [default: {MaxPodsBy.MANAGED_NODE_GROUP}]",
     )
 
 

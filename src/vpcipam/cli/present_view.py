@@ -116,7 +116,10 @@ def _groups(page: "Page", answer: PresentPlan) -> None:
         for each in answer.groups
     ]
     page.table(("group", "by", "types", *heads), rows, numbers=heads, fold={"group", "types"})
-    page.line("takes: addresses by computation. attached: what the nodes have now. by: what sets max-pods on new nodes.", "dim")
+    page.line(
+        "takes: the addresses that `vpcipam plan` computes. attached: those that the nodes have now. by: what sets max-pods on new nodes.",
+        "dim",
+    )
     for each in answer.groups:
         if each.pods_waiting:
             page.line(f"{counted(each.pods_waiting, 'pod')} of {each.name} would wait for an address.", "yellow")
@@ -144,7 +147,10 @@ def _subnets(page: "Page", answer: PresentPlan) -> None:
     ]
     several = any(len(each.subnet_ids) > 1 for each in answer.pools)
     page.table(("subnet", "zone", *heads), rows, numbers=heads, fold={"subnet"} if several else ())
-    page.line("others: taken by others. most pods: the pods with which nodes like these fill the subnet.", "dim")
+    page.line(
+        "others: addresses of nobody in the cluster. headroom: free ones. most pods: with so many, nodes like these fill the subnet.",
+        "dim",
+    )
 
 
 def _headroom(pool: PresentPool) -> Cell:
@@ -194,7 +200,7 @@ def _side_by_side(page: "Page", rows: list[Row]) -> None:
         for label, row in zip(_labels(rows), rows, strict=True)
     ]
     page.table(("settings", *heads, "first"), cells, numbers=heads)
-    page.line("new: nodes to launch. most pods: the pods with which the subnet that runs out first is full.", "dim")
+    page.line("new: nodes to launch. first: where a subnet runs out first. most pods: with so many, that subnet is full.", "dim")
 
 
 def _short_place(answer: PresentPlan) -> str:
@@ -242,7 +248,9 @@ def _pool_change(pool: PresentPool) -> list[str]:
     texts = []
     if pool.prefixes:
         exact = "" if pool.places_known else "at most "
-        there = f"{exact}{number(pool.free_prefixes or 0)} whole now, {exact}{number(pool.available_prefixes or 0)} without the nodes' own"
+        there = (
+            f"{exact}{number(pool.free_prefixes or 0)} whole now, {exact}{number(pool.available_prefixes or 0)} once the old nodes are gone"
+        )
         texts.append(f"{where}: {counted(pool.prefixes, '/28')} needed; {there}.")
     if pool.fits_beside is not None:
         ways = (

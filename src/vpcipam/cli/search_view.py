@@ -14,13 +14,15 @@ if TYPE_CHECKING:
 
 _WAIT = "99 % wait"
 _UNSERVED = "unserved"
+_WORST_MINUTE = "worst min"
 _FIGURES = {
     "addresses": "addresses_peak",
     "mean": "addresses_mean",
     "ENIs": "enis_mean",
     "in subnets": "subnet_addresses_peak",
-    "worst min": "calls_worst_minute",
+    _WORST_MINUTE: "calls_worst_minute",
 }
+_UNSERVED_LEGEND = "unserved: pods that never had an address; their waits count as longer than all others"
 _MOST_ROWS = 20
 _PER_CENT = " %"
 _COSTS = {
@@ -67,7 +69,7 @@ def show_sweep(page: "Page", name: str, result: SweepResult) -> None:
     page.line("addresses: the most attached for pods, then their mean; ENIs: their mean", "dim")
     page.line("in subnets: the most taken, with primary IPs and other users", "dim")
     page.line("calls: to EC2 in all; worst min: the most in a minute", "dim")
-    page.line("unserved: pods that never had an address; their waits count as longer than all others", "dim")
+    page.line(_UNSERVED_LEGEND, "dim")
 
 
 def _value_text(value: object) -> str:
@@ -157,7 +159,7 @@ def _table(result: TuneResult, candidates: Iterable[Candidate], marks: dict[str,
                 Figure(each.on_front, "*" if each.on_front else ""),
             ]
         )
-    numbers = [cost, "saves", _WAIT, _UNSERVED, "calls/min"]
+    numbers = [cost, "saves", _WAIT, _UNSERVED, _WORST_MINUTE]
     return Table([*names, *numbers, "fits", "front"], rows, numbers, names)
 
 
@@ -171,6 +173,8 @@ def _candidates(page: "Page", result: TuneResult) -> None:
     page.line(
         f"{len(shown)} of {len(result.candidates)} are shown: those that fit, and the front. Each figure is that of the worst seed.", "dim"
     )
+    page.line("now: the present settings. worst min: the most calls to EC2 in a minute", "dim")
+    page.line(_UNSERVED_LEGEND, "dim")
     page.line("front: every cheaper combination makes pods wait longer", "dim")
 
 

@@ -31,13 +31,30 @@ class PortTaken(VpcIpamError):
 
 
 @click.command("serve", cls=OutputCommand, examples=EXAMPLES, has_pages=False)
-@click.option("--port", metavar="P", type=click.IntRange(0, 65_535), default=DEFAULT_PORT, show_default=True, help="0 picks a free one.")
+@click.option(
+    "--port",
+    metavar="P",
+    type=click.IntRange(0, 65_535),
+    default=DEFAULT_PORT,
+    show_default=True,
+    help="The port to listen on; 0 picks a free one.",
+)
 @click.option("--host", metavar="ADDRESS", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--ready-file", metavar="FILE", type=FILE, help="Write the base URL to FILE once requests are answered.")
 @click.option(
-    "--state", "states", metavar="FILE", multiple=True, type=FILE, help="Start from a world, a scenario, or `aws ec2 describe-…`."
+    "--state",
+    "states",
+    metavar="FILE",
+    multiple=True,
+    type=FILE,
+    help="Start with what FILE has: a world, as --save writes it; a scenario; or an answer of `aws ec2 describe-…`. Repeatable.",
 )
-@click.option("--save", metavar="FILE", type=FILE, help="Write the world to FILE at the end, as JSON, for --state.")
+@click.option(
+    "--save",
+    metavar="FILE",
+    type=FILE,
+    help="Write the world, all resources of the account, to FILE when the server ends. --state reads it.",
+)
 @click.option("--region", metavar="NAME", help="The region in the answers; by default that of the first subnet, else us-east-1.")
 @click.option("--throttle", is_flag=True, help="Throttle calls as EC2 documents.")
 @click.option("--latency", is_flag=True, help="Let calls take as long as they typically do.")
@@ -45,11 +62,12 @@ class PortTaken(VpcIpamError):
     "--faults",
     metavar="EFFECT[:ACTION[:CODE]]=RATE|#N",
     multiple=True,
-    help="Inject faults: refuse, lose-answer, take-address, or for InstanceMetadata hide-eni, hide-addresses, repeat-answer. Repeatable.",
+    help="Inject faults: refuse, lose-answer, take-address, or for InstanceMetadata hide-eni, hide-addresses, repeat-answer. RATE is a "
+    "share of the calls, such as 0.1; #3 is the third call. Repeatable.",
 )
-@click.option("--seed", metavar="N", type=int, default=0, show_default=True, help="For latencies and faults.")
+@click.option("--seed", metavar="N", type=int, default=0, show_default=True, help="Set the random seed of latencies and faults.")
 @click.option("--speed", metavar="X", type=click.FloatRange(0, 10_000, min_open=True), default=1.0, help="Let time pass X times as fast.")
-@click.option("--instance", "instance_id", metavar="ID", help="Whose metadata is at /latest/. Needed if there are several.")
+@click.option("--instance", "instance_id", metavar="ID", help="The instance whose metadata is at /latest/. Needed if there are several.")
 @click.option("--metadata-port", metavar="P", type=click.IntRange(0, 65_535), help="Listen on this port too, for metadata.")
 @click.option("--imds-v1", is_flag=True, help="Allow metadata without a token.")
 def command(

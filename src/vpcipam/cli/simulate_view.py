@@ -117,6 +117,7 @@ def _levels(page: "Page", result: FleetResult) -> None:
         line = sparkline(values or [0], width, signs, top)
         cells.append((label, _figure(peak), "" if mean is None else f"{mean:,.1f}", f"0–{_figure(top)}", (line, "cyan")))
     page.table(("", "peak", "mean", "scale", "over time"), cells, numbers={"peak", "mean"})
+    page.line(f"over time: {signs[0]} is 0, {signs[-1]} is the end of the scale", "dim")
 
 
 def _figure(value: float) -> str:
@@ -134,6 +135,7 @@ def _waits(page: "Page", result: FleetResult) -> None:
         return
     heads = ("wait for", "late", "50 % within", "90 %", "99 %", "longest", "unended")
     page.table(heads, [(label, *_wait_texts(wait)) for label, wait in waits], numbers=heads[1:])
+    page.line("late: pods that waited at all. unended: pods whose wait never ended", "dim")
 
 
 def _wait_texts(wait: Waits) -> tuple[str, ...]:
@@ -189,7 +191,7 @@ def _subnets(page: "Page", result: FleetResult) -> None:
         for name, subnet in result.summary.subnets.items()
     ]
     page.table(heads, rows, numbers=heads[-4:])
-    page.line("stranded: free addresses in /28s that are taken in part, which no prefix can use", "dim")
+    page.line("/28s: free blocks of 16 addresses, as a prefix needs. stranded: free addresses in /28s that are taken in part", "dim")
 
 
 def _at(count: int, time_ns: int) -> str:

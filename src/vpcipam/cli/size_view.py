@@ -90,7 +90,7 @@ def size_table(rows: list[Row]) -> Table:
     first = rows[0].answer
     heads = ("subnets", "per zone", "untagged") if first.subnet is not None else ("fits", "most nodes", "untagged")
     alone = len(first.groups) == 1
-    columns = ("settings", *heads, *(_NODE_COLUMNS if alone else ("addresses",)), "bites first")
+    columns = ("settings", *heads, *(_NODE_COLUMNS if alone else ("addresses",)), "runs out first")
     cells: list[tuple[Cell, ...]] = [
         (
             _label(index),

@@ -15,5 +15,8 @@ def nau_text(units: int) -> str:
 
 def pace_text(pace: CallPace) -> str:
     """Return how many calls there are, and how long throttling makes them take."""
-    slow = f"{span(int(pace.seconds * NS_PER_S))} or more if all start at once ({pace.slowest_action})"
-    return f"{number(sum(pace.calls.values()))}; {slow if pace.seconds else 'no throttling'}"
+    calls = number(sum(pace.calls.values()))
+    if not pace.seconds:
+        return f"{calls}; no throttling"
+    least = span(int(pace.seconds * NS_PER_S))
+    return f"{calls}; if all nodes start at once, throttling spreads them over {least} or more ({pace.slowest_action})"

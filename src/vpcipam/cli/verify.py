@@ -51,7 +51,7 @@ _ANSWERS = {
 )
 @click.option("--timeline", is_flag=True, help="Show the life of the node too.")
 def command(*, logs: tuple[str, ...], instance_type: str | None, cooldown_s: int | None, timeline: bool) -> Output:
-    """Check each LOG: does an address have two holders, does one come back before its cooldown, is anything lost in a restart?
+    """Check each LOG: was an address given to two pods at once, or again before its cooldown was over, or lost in a restart?
 
     A LOG is an ipamd.log or a plugin.log of any release, or a file of events in JSON lines, plain or gzipped; - is stdin. Files are
     recognised by their content. The ipamd.log files are read as those of one node, in the order of their times. So are the plugin.log
