@@ -9,6 +9,7 @@ import pytest
 REPOSITORY = Path(__file__).parent.parent
 TOOL = runpy.run_path(str(REPOSITORY / "tools" / "seeded_bugs.py"))
 BUGS = TOOL["read_bugs"]()
+SLOW = "tests/pool/test_memory.py::test_a_million_changes_leave_nothing_behind"
 
 
 def misfits(*bugs):
@@ -37,6 +38,7 @@ def with_edit(bug, **changes):
         (attrs.evolve(BUGS[0], test="tests/test_gone.py"), "tests/test_gone.py does not exist"),
         (attrs.evolve(BUGS[0], test="tests/test_seeded_bugs.py::test_gone"), "test_gone does not exist"),
         (attrs.evolve(BUGS[0], test="tests/test_seeded_bugs.py::test_every_fault"), "test_every_fault does not exist"),
+        (attrs.evolve(BUGS[0], test=SLOW), f"{SLOW} does not run in the quick profile"),
     ],
 )
 def test_an_entry_that_no_longer_fits_is_named(bug, why):

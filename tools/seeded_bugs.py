@@ -7,6 +7,7 @@ that test passes, the rest of the suite runs too, to find a test that does catch
 figures go to `build/verification/seeded-bugs.json`.
 """
 
+import ast
 import enum
 import json
 import os
@@ -103,7 +104,8 @@ def misfits(bugs: Iterable[Bug], root: Path = REPOSITORY) -> list[str]:
     found = [f"{name}: {count} faults have this name" for name, count in Counter(bug.name for bug in bugs).items() if count > 1]
     for bug in bugs:
         found += [f"{bug.name}: {why}" for edit in bug.edits for why in _misfits_of_edit(edit, root)]
-        found += [f"{bug.name}: {bug.test} does not exist"] * (not test_exists(bug.test, root))
+        if why := why_unfit(bug.test, root):
+            found.append(f"{bug.name}: {why}")
     return found
 
 
@@ -114,14 +116,24 @@ def _misfits_of_edit(edit: Edit, root: Path) -> list[str]:
     return found + ["its text after is the text before"] * (edit.before == edit.after)
 
 
-def test_exists(node: str, root: Path) -> bool:
-    """Tell whether a pytest node exists: its file, and its function or state machine there."""
+def why_unfit(node: str, root: Path) -> str | None:
+    """Say why a pytest node can't catch a fault in the quick profile; None if it can."""
     file, _, name = node.partition("::")
     path = root / file
     if not path.is_file():
-        return False
-    pattern = rf"^(?:def |class )?{re.escape(name.partition('::')[0])}\b"
-    return re.search(pattern, path.read_text(encoding="utf-8"), re.MULTILINE) is not None
+        return f"{node} does not exist"
+    if not name:
+        return None
+    name = name.partition("::")[0]
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found = [each for each in tree.body if isinstance(each, ast.FunctionDef | ast.ClassDef) and each.name == name]
+    found_value = any(isinstance(each, ast.Assign) and ast.unparse(each.targets[0]) == name for each in tree.body)  # a machine's TestCase
+    if not found and not found_value:
+        return f"{node} does not exist"
+    marks = {ast.unparse(mark) for each in found for mark in each.decorator_list}
+    if marks & {"pytest.mark.thorough", "pytest.mark.nightly"}:
+        return f"{node} does not run in the quick profile"
+    return None
 
 
 # --- planting ------------------------------------------------------------------------------------------------------------

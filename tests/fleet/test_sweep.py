@@ -84,7 +84,6 @@ def test_an_invalid_sweep_is_refused_by_its_key(table, message):
         read_sweep(Scenario.from_toml(TEXT.partition("[sweep]")[0] + table))
 
 
-@pytest.mark.thorough
 def test_every_point_is_run_and_the_results_are_in_order(scenario):
     points = read_sweep(scenario)
     told = []

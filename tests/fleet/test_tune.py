@@ -522,7 +522,6 @@ def is_beaten(each, others):
 FIGURES = st.builds(Figures, FEW, FEW | st.none(), FEW, FEW, FEW, FEW)
 
 
-@pytest.mark.thorough
 @given(data=st.data(), count=st.integers(1, 5), seed_count=st.integers(1, 2), bounds=st.tuples(st.none() | FEW, st.none() | FEW))
 def test_candidates_are_judged_as_defined(scenario, data, count, seed_count, bounds):
     values, seeds = tuple(str(number) for number in range(3, 3 + count)), tuple(range(seed_count))
