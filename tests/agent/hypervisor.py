@@ -47,7 +47,8 @@ class Hypervisor:
             if namespace is None:
                 continue
             if eni_id not in self.enis:
-                device = f"eth{eni.attachment.device_index}"
+                card = eni.attachment.network_card_index
+                device = f"eth{eni.attachment.device_index}" + (f"c{card}" if card else "")
                 self.enis[eni_id] = self.vpc.attach(
                     namespace, device, eni.mac_address, eni.private_ip, primary_v6=next(iter(eni.ipv6_addresses), None)
                 )

@@ -2,12 +2,13 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
 
 import pytest
 from nodes_to_run import QUIET, Account, Plugin, S, request
 
 from vpcipam import SandboxKey
-from vpcipam.agent import cni
+from vpcipam.agent import agent, cni
 from vpcipam.agent.notes import leave_note, notes
 from vpcipam.errors import JournalError, VpcIpamError
 
@@ -54,6 +55,16 @@ def test_an_add_that_can_not_be_undone_reports_why_it_failed(plugin):
     plugin.agent._wiring.broken.update({"connect", "disconnect"})
     assert plugin.add("c1")["error"]["msg"] == "connect is broken"
     assert any("can't undo the ADD of pods/c1/eth0" in line for line in plugin.account.lines)
+
+
+@pytest.mark.parametrize("broken", ["connect", "connect late"])
+def test_a_repeated_add_that_fails_keeps_the_address(plugin, broken):
+    """Its other namespace may be none, while the pod lives in the first."""
+    plugin.add("c1", "web-0")
+    before = plugin.addresses()
+    plugin.agent._wiring.broken.add(broken)
+    assert error(plugin.add("c1", "web-0", netns=plugin.account.netns("other"))) == cni.INTERNAL_ERROR
+    assert plugin.addresses() == before
 
 
 def test_an_interface_that_exists_is_an_error(plugin):
@@ -411,8 +422,8 @@ def test_the_node_is_set_up_again_when_something_changes(plugin):
     assert len(kernel.set_ups) == 1
     plugin.account.vpc_cidrs = ("10.0.0.0/16", "100.64.0.0/16")
     plugin.agent.tick(10 * S)
-    assert len(kernel.set_ups) == 1  # the CIDRs were read less than 30 s ago
-    plugin.agent.tick(30 * S)
+    assert len(kernel.set_ups) == 1  # the CIDRs were read less than a minute ago
+    plugin.agent.tick(60 * S)
     assert kernel.set_ups[1:] == [(kernel.set_ups[0][0], plugin.account.vpc_cidrs)]
 
 
@@ -420,11 +431,80 @@ def test_a_set_up_that_fails_is_tried_again(plugin):
     kernel = plugin.agent._wiring
     kernel.broken.add("set_up")
     plugin.account.vpc_cidrs = ("10.0.0.0/16", "100.64.0.0/16")
-    plugin.agent.tick(30 * S)
+    plugin.agent.tick(60 * S)
     assert plugin.account.lines[-1] == "can't set up the node: set_up is broken"
     kernel.broken.clear()
-    plugin.agent.tick(35 * S)
+    plugin.agent.tick(65 * S)
     assert kernel.set_ups[-1][1] == plugin.account.vpc_cidrs
+
+
+def test_new_enis_are_set_up_while_the_vpc_can_not_be_read(plugin, monkeypatch):
+    def refuse():
+        raise VpcIpamError("throttled")
+
+    monkeypatch.setattr(plugin.agent, "_read_vpc_cidrs", refuse)
+    for number in range(3):
+        plugin.add(f"c{number}")
+    plugin.agent.tick(60 * S)
+    assert "can't read the CIDRs of the VPC: throttled" in plugin.account.lines
+    enis, cidrs = plugin.agent._wiring.set_ups[-1]
+    assert (len(enis), cidrs) == (2, plugin.account.vpc_cidrs)
+
+
+def test_a_sweep_that_fails_is_tried_again(plugin):
+    plugin.add("c1")
+    address, kernel = plugin.addresses()["c1"], plugin.agent._wiring
+    plugin.account.ec2.unassign_private_ip_addresses(plugin.agent.node.datastores[0].eni_ids[0], addresses=(address,), now_ns=0)
+    kernel.broken.add("sweep")
+    for second in range(5, 130, 5):
+        plugin.agent.tick(second * S)
+    assert address in kernel.routes
+    kernel.broken.clear()
+    plugin.agent.tick(130 * S)
+    assert kernel.routes == {}
+
+
+def test_a_tick_carries_out_the_notes(plugin):
+    """A plugin that the agent did not answer in time has left one."""
+    plugin.add("c1", "web-0")
+    plugin.add("c2", "web-1")
+    key = ("pods", "c1", "eth0")
+    leave_note(plugin.account.state, key)
+    plugin.agent._wiring.broken.add("disconnect")
+    plugin.agent.tick(5 * S)
+    assert ([*notes(plugin.account.state)], len(plugin.addresses())) == ([key], 2)
+    plugin.agent._wiring.broken.clear()
+    plugin.agent.tick(10 * S)
+    assert ([*notes(plugin.account.state)], [*plugin.addresses()]) == ([], ["c2"])
+
+
+def test_an_add_that_comes_first_supersedes_a_note_of_the_tick(plugin, in_threads, monkeypatch):
+    """The tick has read the note, and waits for the ADD."""
+    kernel = plugin.agent._wiring
+    connect, begun, go_on = kernel.connect, threading.Event(), threading.Event()
+
+    def connect_later(*args):
+        begun.set()
+        assert go_on.wait(30)
+        return connect(*args)
+
+    monkeypatch.setattr(kernel, "connect", connect_later)
+    add = in_threads(plugin.add, "c1", "web-0")
+    assert begun.wait(30)
+    reads = iter([[("pods", "c1", "eth0")], []])
+    monkeypatch.setattr(agent, "notes", lambda _: next(reads))
+    tick = in_threads(plugin.agent.tick, 5 * S)
+    assert not wait([tick], timeout=0.1).done
+    go_on.set()
+    assert "attachments" in add.result(30)
+    tick.result(30)
+    assert [*plugin.addresses()] == ["c1"]
+
+
+def test_notes_that_can_not_be_read_do_not_end_the_agent(plugin):
+    (Path(plugin.account.state) / "deleted").touch()
+    plugin.agent.tick(5 * S)
+    assert plugin.account.lines[-1].startswith("can't read the notes: ")
 
 
 # --- several network cards -----------------------------------------------------------------------------------------------

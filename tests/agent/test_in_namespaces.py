@@ -1,12 +1,13 @@
 """The agent over the kernel: two nodes of one VPC in network namespaces, whose fabric drops what an ENI may not send."""
 
 import json
+import os
 import random
 
 import pytest
 from nodes_to_run import QUIET, Account, Plugin, S
 
-from vpcipam import Ec2Model
+from vpcipam import Ec2Model, Settings
 from vpcipam.agent import cni
 from vpcipam.datapath.values import Mode, Route, Rule, Step
 from vpcipam.ec2.boto import BotoEc2
@@ -64,12 +65,16 @@ class Node:
     def pod_links(self):
         return [name for name, _, _ in self.state()["link"] if name.startswith("eni")]
 
-    def start(self, now_ns=0):
+    def close(self):
+        for journal in [] if self.agent is None else self.agent.journals:
+            journal.close()
+
+    def start(self, now_ns=0, **settings):
         from vpcipam.agent.kernel import KernelWiring  # noqa: PLC0415 - it needs pyroute2
 
-        if self.agent is not None:
-            self.agent.journals[0].close()
+        self.close()
         log = self.account.lines.append
+        self.account.settings = Settings.from_env(self.account.settings.variables | settings)
         self.wiring = KernelWiring(self.account.settings, nftables=True, log=log, host=self.namespace.path)
         self.agent = self.account.agent(self.wiring)
         self.agent.start(now_ns)
@@ -107,8 +112,7 @@ def world(vpc, tmp_path):
     made.node = node
     yield made
     for each in nodes:
-        if each.agent is not None:
-            each.agent.journals[0].close()
+        each.close()
 
 
 def test_pods_reach_each_other_across_nodes(world, namespaces):
@@ -166,9 +170,11 @@ def test_a_namespace_that_is_none_is_refused(world, tmp_path):
     node = world.node("one").start()
     before = node.state()
     (tmp_path / "file").touch()
-    answer = node.plugin.add("c1", "web-0", netns=str(tmp_path / "file"))
-    assert answer["error"]["code"] == cni.INTERNAL_ERROR
-    assert (node.state(), node.plugin.addresses()) == (before, {})
+    os.mkfifo(tmp_path / "pipe")  # to open it would wait for a writer
+    for name in ("file", "pipe"):
+        answer = node.plugin.add("c1", "web-0", netns=str(tmp_path / name))
+        assert answer["error"]["code"] == cni.NETNS_ERROR
+        assert (node.state(), node.plugin.addresses()) == (before, {})
 
 
 def test_a_pod_that_comes_back_under_its_name(world, namespaces):
@@ -190,6 +196,26 @@ def test_a_check_says_what_is_missing(world):
     assert "host's namespace" in details
     assert "pod's namespace" in details
     assert address in details
+
+
+def test_a_check_does_not_compare_the_mtu(world):
+    """The tuning plugin changes it, and POD_MTU may have been another when the pod was added."""
+    node = world.node("one").start()
+    pod, address = node.add("c1", "web-0")
+    pod.run("ip", "link", "set", "eth0", "mtu", "1400")
+    assert node.plugin.check("c1", netns=pod.path) == {"addresses": [address]}
+    node.start(POD_MTU="1500")
+    assert node.plugin.check("c1", netns=pod.path) == {"addresses": [address]}
+    pod.run("ip", "link", "set", "eth0", "down")
+    assert "error" in node.plugin.check("c1", netns=pod.path)
+
+
+def test_a_restart_with_another_prefix_keeps_the_pods(world, namespaces):
+    node = world.node("one", **STEADY).start()
+    pod, address = node.add("c1", "web-0")
+    node.start(AWS_VPC_K8S_CNI_VETHPREFIX="pod")
+    assert node.plugin.addresses() == {"c1": address}
+    assert namespaces.peer_seen(pod, node.namespace, node.account.instance.network_interfaces[0].private_ip) == address
 
 
 def test_a_restart_repairs_the_host(world, namespaces):
@@ -318,3 +344,31 @@ def test_random_pods_come_and_go(world):
     for container in alive:
         node.delete(container)
     assert node.state() == before
+
+
+def test_a_pod_with_an_address_of_every_card(world):
+    """Each address leaves by an ENI of its own card."""
+    settings = {"ENABLE_MULTI_NIC": "true", "WARM_IP_TARGET": "1"}
+    one = world.node("one", instance_type="c6in.32xlarge", settings=settings).start()
+    one.tick(5 * S)
+    before = one.state()
+    two = world.node("two").start()
+    _, address = two.add("server")
+    pod = world.vpc.namespace("client")
+    added = one.plugin.add("client", "client", every_card=True, netns=pod.path)["attachments"]
+    assert [each["pod_name"] for each in added] == ["eth0", "mNicIf1"]
+    for each in added:
+        enis = world.hypervisor.enis
+        sent = {eni_id: eni.sent_count for eni_id, eni in enis.items()}
+        pod.run("ping", "-c", "1", "-W", "2", "-I", each["address"], address)
+        (assignment,) = [
+            assignment
+            for datastore in one.agent.node.datastores
+            for _, assignment in datastore.assignments()
+            if assignment.address == each["address"]
+        ]
+        assert enis[assignment.eni_id].sent_count > sent[assignment.eni_id]
+    assert [eni.dropped_count for eni in enis.values()] == [0] * len(enis)
+    assert one.plugin.check("client", netns=pod.path) == {"addresses": [each["address"] for each in added]}
+    one.delete("client")
+    assert one.state() == before

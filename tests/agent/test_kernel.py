@@ -29,6 +29,24 @@ def test_without_iptables_no_agent_starts(tmp_path, monkeypatch):
         uses_nftables()
 
 
+IPV6 = {"ENABLE_IPv4": "false", "ENABLE_IPv6": "true", "ENABLE_PREFIX_DELEGATION": "true", "WARM_PREFIX_TARGET": "1"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({}, []),
+        ({"ENABLE_POD_ENI": "true"}, ["branch ENIs (ENABLE_POD_ENI)"]),
+        ({"ENABLE_V6_EGRESS": "true"}, ["egress by the other IP version"]),
+        (IPV6, ["egress by the other IP version"]),
+    ],
+)
+def test_what_it_does_not_wire_is_logged(variables, said):
+    lines = []
+    KernelWiring(Settings.from_env({"ENABLE_IPv4": "true"} | variables), nftables=True, log=lines.append)
+    assert lines == [f"pods get no {each}: the agent doesn't wire it" for each in said]
+
+
 def test_what_fails_without_harm_is_logged(monkeypatch):
     lines = []
     wiring = KernelWiring(Settings(), nftables=True, log=lines.append)

@@ -1,6 +1,7 @@
 """A running agent: its socket and its port, in threads of this process. test_kills.py ends it the hard way."""
 
 import contextlib
+import http.client
 import json
 import socket
 import stat
@@ -99,6 +100,7 @@ def test_introspection_is_what_inspect_reads(account, tmp_path):
     with running_agent(account) as runner:
         call(account, "ADD", CNI_ARGS="IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=web-0")
         kind, text = fetch(f"{runner.url}/v1/enis")
+        assert fetch(f"{runner.url}/v1/enis?pretty=1") == (kind, text)
         assert fetch(f"{runner.url}/other") == ("application/json", '{"AvailableCommands": ["/v1/enis", "/metrics"]}')
     assert kind == "application/json"
     path = tmp_path / "enis.json"
@@ -134,7 +136,7 @@ def test_ticks_go_on(account, fast_clock):
 
 
 def test_a_tick_that_fails_is_not_the_last(account, monkeypatch, fast_clock):
-    failures = [NodeError("the journal is full"), NodeError("still full")]
+    failures = [NodeError("the journal is full"), KeyError("subnet-1")]
     with running_agent(account, clock=fast_clock) as runner:
         tick = runner._agent.tick
 
@@ -147,8 +149,8 @@ def test_a_tick_that_fails_is_not_the_last(account, monkeypatch, fast_clock):
         monkeypatch.setattr(runner._agent, "tick", fail)
         wait_for(lambda: "ticked" in account.lines)
     assert [line for line in account.lines if "a tick failed" in line] == [
-        "a tick failed: still full",
-        "a tick failed: the journal is full",
+        "a tick failed: KeyError: 'subnet-1'",
+        "a tick failed: NodeError: the journal is full",
     ]
 
 
@@ -225,3 +227,42 @@ def test_a_request_that_waits_for_the_start_is_answered(account):
     running_thread.join(30)
     close(runner._agent)
     assert answers == [{}]
+
+
+def test_a_plugin_that_has_gone_gets_no_address(account):
+    """It waited in vain for the agent's start, and the runtime has given the pod up."""
+    runner = make_runner(account)
+    with socket.socket(socket.AF_UNIX) as gone, Path(account.netns("c1")).open() as netns:
+        gone.connect(wire.socket_path(account.state))
+        asked = wire.encode(request("ADD", key=["pods", "c1", "eth0"], pod=["", ""], every_card=False))
+        socket.send_fds(gone, [asked], [netns.fileno()])
+    thread = threading.Thread(target=runner.run)
+    thread.start()
+    assert wire.ask(account.state, request("STATUS")) == {}
+    runner.stop()
+    thread.join(30)
+    assert runner._agent.node.datastores[0].sandbox_count == 0
+    close(runner._agent)
+
+
+def test_a_page_that_fails_is_one_line_of_the_log(account, monkeypatch, capfd):
+    with running_agent(account) as runner:
+        monkeypatch.setattr(running, "enis_document", lambda *_: 1 / 0)
+        with pytest.raises(http.client.RemoteDisconnected):
+            fetch(f"{runner.url}/v1/enis")
+        wait_for(lambda: "a connection failed: ZeroDivisionError('division by zero')" in account.lines)
+    assert capfd.readouterr().err == ""
+
+
+def test_a_browser_that_says_nothing_is_left(account, monkeypatch):
+    monkeypatch.setattr(running._HttpHandler, "timeout", 0.01)
+    with running_agent(account) as runner, socket.create_connection(("127.0.0.1", int(runner.url.rpartition(":")[2]))) as silent:
+        assert silent.recv(1) == b""
+
+
+def test_the_clock_goes_on_when_the_system_sets_its_own(monkeypatch):
+    clock = running.steady_clock()
+    before = clock()
+    assert abs(before - time.time_ns()) < 60 * S
+    monkeypatch.setattr(time, "time_ns", lambda: 0)
+    assert 0 <= clock() - before < 60 * S

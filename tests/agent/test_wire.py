@@ -21,7 +21,7 @@ def pair():
 def test_a_message_comes_as_it_was_sent(pair):
     message = {"verb": "DEL", "key": ["pods", "c1", "eth0"], "text": "é\n\udc80"}
     pair[0].sendall(wire.encode(message))
-    line, files = wire.receive(pair[1])
+    line, files = wire.receive(pair[1], 10)
     assert (wire.decode(line), files) == (message, [])
 
 
@@ -29,14 +29,14 @@ def test_a_message_can_come_in_parts(pair):
     for part in (b'{"verb":', b'"DEL"', b"}\n"):
         pair[0].sendall(part)
     pair[0].close()
-    assert wire.decode(wire.receive(pair[1])[0]) == {"verb": "DEL"}
+    assert wire.decode(wire.receive(pair[1], 10)[0]) == {"verb": "DEL"}
 
 
 @pytest.mark.parametrize("sent", [b"", b'{"verb": "DEL"'])
 def test_a_sender_that_ends_first_sends_nothing(pair, sent):
     pair[0].sendall(sent)
     pair[0].close()
-    assert wire.receive(pair[1]) == (b"", [])
+    assert wire.receive(pair[1], 10) == (b"", [])
 
 
 def open_files():
@@ -47,7 +47,7 @@ def test_files_come_with_the_message(pair, tmp_path):
     (tmp_path / "netns").write_text("a namespace")
     with (tmp_path / "netns").open() as file:
         socket.send_fds(pair[0], [b"{}\n"], [file.fileno()])
-    _, (descriptor,) = wire.receive(pair[1])
+    _, (descriptor,) = wire.receive(pair[1], 10)
     assert os.read(descriptor, 20) == b"a namespace"
     wire.close([descriptor])
 
@@ -57,19 +57,28 @@ def test_a_message_that_is_not_taken_leaves_no_file_open(pair):
     before = open_files()
     with Path(os.devnull).open() as file:
         socket.send_fds(pair[0], [b"{"], [file.fileno()])
-        pair[1].settimeout(0.01)
         with pytest.raises(TimeoutError):
-            wire.receive(pair[1])
+            wire.receive(pair[1], 0.01)
     assert open_files() == before
+
+
+def test_a_message_that_drips_ends_in_time(pair, monkeypatch):
+    """Each byte comes in time, but not the whole."""
+    clock = iter([0, 0, 5, 9, 11])
+    monkeypatch.setattr(wire.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(wire, "_CHUNK", 1)
+    pair[0].sendall(b"abc")
+    with pytest.raises(TimeoutError):
+        wire.receive(pair[1], 10)
 
 
 def test_a_message_has_a_limit(pair, monkeypatch):
     monkeypatch.setattr(wire, "MESSAGE_LIMIT", 10)
     pair[0].sendall(b"x" * 11)
     with pytest.raises(wire.MessageError, match="more than 10 bytes"):
-        wire.receive(pair[1])
+        wire.receive(pair[1], 10)
     pair[0].sendall(b"123456789\n")
-    assert wire.receive(pair[1]) == (b"123456789", [])
+    assert wire.receive(pair[1], 10) == (b"123456789", [])
 
 
 @pytest.mark.parametrize("line", [b"", b"{", b"\xff", b"[]", b"null", b'"text"', b"[" * 100_000])
@@ -133,7 +142,7 @@ def test_an_agent_that_answers_before_the_plugin_has_gone_on(tmp_path, monkeypat
             sent = send_fds(sender, buffers, files)
             connection, _ = server.accept()
             with connection:
-                _, received = wire.receive(connection)
+                _, received = wire.receive(connection, 10)
                 wire.close(received)
                 connection.sendall(b"{}\n")
             return sent
@@ -149,7 +158,7 @@ def test_the_rest_of_a_long_request_follows_the_file(tmp_path, monkeypatch):
     def answer(server):
         connection, _ = server.accept()
         with connection:
-            lines.append(wire.receive(connection)[0])
+            lines.append(wire.receive(connection, 10)[0])
             connection.sendall(b"{}\n")
 
     with socket.socket(socket.AF_UNIX) as server:

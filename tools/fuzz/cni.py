@@ -43,7 +43,7 @@ class _NoKernel:
     def check(self, _key: SandboxKey, _pod: PodRef | None, assignments: tuple[Assignment, ...], _netns: str) -> tuple[str, ...]:
         return tuple(each.address for each in assignments if each.address not in self.addresses)
 
-    def is_connected(self, _key: SandboxKey, _pod: PodRef | None) -> bool:
+    def is_connected(self, _key: SandboxKey) -> bool:
         return True
 
     def repair(self, _key: SandboxKey, _pod: PodRef | None, _assignments: tuple[Assignment, ...]) -> None:

@@ -20,7 +20,7 @@ from vpcipam.agent.wire import PROTOCOL, MessageError
 from vpcipam.agent.wiring import Wiring
 from vpcipam.datastore import Datastore
 from vpcipam.ec2.api import Ec2Api, Subnet
-from vpcipam.errors import InvalidArgument, JournalError, NodeError, PoolExhausted, VpcIpamError
+from vpcipam.errors import InvalidArgument, JournalError, NodeError, PoolExhausted, UnknownNamespace, VpcIpamError
 from vpcipam.events import SandboxEvicted
 from vpcipam.journal.protocol import Restored
 from vpcipam.node import Node
@@ -28,8 +28,8 @@ from vpcipam.node.node import NodeEvent
 from vpcipam.sandbox import PodRef, SandboxKey
 from vpcipam.stats import Assignment
 
-VPC_CIDRS_INTERVAL_NS: Final = 30 * NS_PER_S
-"""ipamd looks this often whether the VPC has other CIDRs. If setting them up fails, the agent tries again at each tick."""
+VPC_CIDRS_INTERVAL_NS: Final = 60 * NS_PER_S
+"""How often the agent asks EC2 whether the VPC has other CIDRs. ipamd reads them every 30 s, but from metadata, which costs no call."""
 
 Answer = dict[str, Any]
 _ERROR_CODES: Final = (
@@ -37,6 +37,7 @@ _ERROR_CODES: Final = (
     (NodeError, cni.TRY_AGAIN),
     (JournalError, cni.IO_ERROR),
     (MessageError, cni.DECODE_ERROR),
+    (UnknownNamespace, cni.NETNS_ERROR),
     (InvalidArgument, cni.ENVIRONMENT_ERROR),
 )
 
@@ -84,7 +85,7 @@ class Agent:
         self._vpc_cidrs_due_ns = 0
         self._wanted: object = None  # the ENIs and CIDRs of the last set-up that succeeded
         self._usable: frozenset[str] = frozenset()
-        self._evicted = False
+        self._evicted_count = self._swept_count = 0  # evictions so far, and those whose routes and rules are gone
 
     # --- start and ticks -----------------------------------------------------------------------------------------------------
 
@@ -96,13 +97,12 @@ class Agent:
 
         Raises:
             VpcIpamError: the node can't start, or the kernel refuses what all pods share.
-            OSError: the notes can't be read or removed.
         """
         gone: dict[SandboxKey, list[str]] = {}
         pods: dict[SandboxKey, PodRef | None] = {}
         for datastore in self.node.datastores:
             for entry in restored(datastore, now_ns).assigned:
-                if not self._wiring.is_connected(entry.key, entry.pod):
+                if not self._wiring.is_connected(entry.key):
                     pods[entry.key] = entry.pod
                     gone.setdefault(entry.key, []).append(entry.address)
         cleared = []
@@ -114,30 +114,42 @@ class Agent:
         restart = self.node.restore(now_ns, gone=cleared)
         self._log(f"restored: {restart}")
         self._log_actions(restart.actions)
+        self._look_at_vpc(now_ns)
         self._set_up(now_ns)
         for key in self._held_keys():
             with self._logged(f"can't repair the network of {key}"):
                 self._wiring.repair(key, self._pod(key), self._assignments(key))
-        for note in [*notes(self._folder)]:
-            key = SandboxKey(*note)
-            with self._logged(f"can't delete {key}"):
-                self._log(f"{key} was deleted while the agent was away")
-                self._delete(key, now_ns)
-                discard_note(self._folder, note)
+        self._carry_out_notes(now_ns)
 
     def tick(self, now_ns: int) -> None:
-        """Let the node check its pool, and set up ENIs that have come or gone. What fails is logged and tried again at the next tick."""
+        """Let the node check its pool, set up ENIs that have come or gone, and carry out the plugin's notes.
+
+        What fails is logged and tried again at the next tick. If it is the node, the rest waits too.
+        """
         self._log_actions(self.node.tick(now_ns))
+        with self._logged("can't read the CIDRs of the VPC"):  # those that it had go on
+            self._look_at_vpc(now_ns)
         with self._logged("can't set up the node"):
             self._sweep_evicted()
             self._set_up(now_ns)
+        self._carry_out_notes(now_ns)
+
+    def _carry_out_notes(self, now_ns: int) -> None:
+        with self._logged("can't read the notes"):
+            for note in [*notes(self._folder)]:
+                key = SandboxKey(*note)
+                with self._logged(f"can't delete {key}"), self._alone(key):
+                    if note in notes(self._folder):  # else an ADD has superseded it meanwhile
+                        self._log(f"{key} was deleted while no agent answered")
+                        self._delete(key, now_ns)
+                        discard_note(self._folder, note)
 
     @contextlib.contextmanager
     def _logged(self, what: str) -> Iterator[None]:
         """Log a failure that concerns one pod, or that the next tick can mend."""
         try:
             yield
-        except VpcIpamError as error:
+        except (VpcIpamError, OSError) as error:
             self._log(f"{what}: {error}")
 
     def _log_actions(self, actions: Iterable[Action]) -> None:
@@ -147,19 +159,22 @@ class Agent:
     def note_event(self, event: NodeEvent) -> None:
         """Take an event of the node, whose `on_event` must call this: EC2 can take addresses from sandboxes."""
         if isinstance(event, SandboxEvicted):
-            self._evicted = True
+            self._evicted_count += 1
 
     def _sweep_evicted(self) -> None:
         """Clear the kernel of the addresses that EC2 has taken from sandboxes. They cool, so no other sandbox has got them yet."""
-        if self._evicted:
-            self._evicted = False
+        evicted_count = self._evicted_count
+        if evicted_count > self._swept_count:
             self._wiring.sweep(self._held_addresses)
+            self._swept_count = evicted_count
 
-    def _set_up(self, now_ns: int) -> None:
-        """Set up the node if its ENIs or the VPC's CIDRs have changed, or an ENI was not ready."""
+    def _look_at_vpc(self, now_ns: int) -> None:
         if now_ns >= self._vpc_cidrs_due_ns:
             self._vpc_cidrs = self._read_vpc_cidrs()
             self._vpc_cidrs_due_ns = now_ns + VPC_CIDRS_INTERVAL_NS
+
+    def _set_up(self, now_ns: int) -> None:
+        """Set up the node if its ENIs or the VPC's CIDRs have changed, or an ENI was not ready."""
         managed = frozenset(eni_id for datastore in self.node.datastores for eni_id in datastore.eni_ids)
         wanted = managed, self._vpc_cidrs
         if wanted == self._wanted and self._usable >= managed:
@@ -247,12 +262,14 @@ class Agent:
             if pod and other.container_id == key.container_id and other != key and self._pod(other) == pod:
                 raise Refused(cni.NOT_AS_EXPECTED, f"the pod is connected already, as {other}", "a pod has one attachment")
         discard_note(self._folder, key)  # of an earlier DEL, which this ADD supersedes
-        assignments = self._assign(key, pod, now_ns, every_card=every_card)
+        held = self._assignments(key)
+        assignments = held or self._assign(key, pod, now_ns, every_card=every_card)
         try:
             self._require_set_up(assignments)
             interfaces = self._wiring.connect(key, pod, assignments, netns)
         except BaseException:
-            self._undo(key, now_ns)
+            if not held:  # else the sandbox keeps what an earlier ADD gave it
+                self._undo(key, now_ns)
             raise
         self._log(f"{key} ({pod or 'no pod'}) has {', '.join(each.address for each in assignments)}")
         return {"attachments": [attrs.asdict(each) for each in interfaces]}
@@ -263,10 +280,7 @@ class Agent:
                 raise Refused(cni.TRY_AGAIN, f"{each.eni_id} is not set up yet", "the kernel has no interface with its MAC")
 
     def _assign(self, key: SandboxKey, pod: PodRef | None, now_ns: int, *, every_card: bool) -> tuple[Assignment, ...]:
-        """Assign an address of the first card that has one, or one of each card; or return what the sandbox has."""
-        held = self._assignments(key)
-        if held:
-            return held
+        """Assign an address of the first card that has one, or one of each card."""
         if every_card and not self.node.settings.enable_multi_nic:
             raise Refused(cni.CONFIG_ERROR, "the pod wants an address of every network card", "set ENABLE_MULTI_NIC for the agent")
         cards = [datastore.network_card for datastore in self.node.datastores]

@@ -37,16 +37,12 @@ STDIN_LIMIT: Final = wire.MESSAGE_LIMIT
 STATUS_TIMEOUT_S: Final = 5.0
 """A runtime asks for STATUS every few seconds. An agent that does not answer in this time is not available."""
 
-_OF_SANDBOX = ("CNI_CONTAINERID", "CNI_IFNAME", "CNI_PATH")
-_REQUIRED = {
-    "ADD": ("CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_PATH"),
-    "CHECK": ("CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_PATH"),
-    "DEL": _OF_SANDBOX,
-    "GC": ("CNI_PATH",),
-    "STATUS": ("CNI_PATH",),
-}
+_WITH_NAMESPACE = ("CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME")
+_REQUIRED = {"ADD": _WITH_NAMESPACE, "CHECK": _WITH_NAMESPACE, "DEL": ("CNI_CONTAINERID", "CNI_IFNAME"), "GC": (), "STATUS": ()}
+_WITHOUT_AGENT = {"ADD": TRY_AGAIN, "CHECK": TRY_AGAIN, "GC": NOT_AVAILABLE, "STATUS": NOT_AVAILABLE}
 _SINCE = {"GC": "1.1.0", "STATUS": "1.1.0"}
-_NAME = r"[A-Za-z0-9][A-Za-z0-9_.\-]*"
+_NAME = r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,117}"
+_NAMING = "it must begin with a letter or a digit, and have at most 118 letters, digits, _, . and -"  # so that a note has a file name
 _LONGEST_INTERFACE_NAME = 15
 _TRUE = {"1", "t", "T", "true", "TRUE", "True"}
 _POD_ARGUMENTS = ("K8S_POD_NAMESPACE", "K8S_POD_NAME", "K8S_POD_INFRA_CONTAINER_ID", "K8S_POD_UID")
@@ -101,11 +97,15 @@ def run(environment: Mapping[str, str], read_stdin: Callable[[], bytes], ask: As
         version = call.version
         result = _VERBS[call.verb](call, ask)
     except CniError as error:
-        return _line({"cniVersion": version, "code": error.code, "msg": str(error), "details": error.details}), 1
+        code, message, details = error.code, str(error), error.details
+    except wire.AgentUnreachable as error:
+        code, message, details = _WITHOUT_AGENT[call.verb], str(error), "start it with `vpcipam agent`"
     except Exception as error:  # noqa: BLE001 - the runtime reads JSON, not tracebacks
         message = str(error) if isinstance(error, wire.MessageError) else f"the plugin failed: {type(error).__name__}: {error}"
-        return _line({"cniVersion": version, "code": INTERNAL_ERROR, "msg": message, "details": ""}), 1
-    return ("" if result is None else _line(result)), 0
+        code, details = INTERNAL_ERROR, ""
+    else:
+        return ("" if result is None else _line(result)), 0
+    return _line({"cniVersion": version, "code": code, "msg": message, "details": details}), 1
 
 
 def _line(document: Mapping[str, Any]) -> str:
@@ -128,7 +128,7 @@ class _Call:
         self.netns, self._arguments = environment.get("CNI_NETNS", ""), environment.get("CNI_ARGS", "")
         self._may_be_host = environment.get("CNI_NETNS_OVERRIDE", "").upper() in {"1", "TRUE"}
         if "CNI_CONTAINERID" in required and self.container_id and not re.fullmatch(_NAME, self.container_id):
-            raise CniError(ENVIRONMENT_ERROR, "invalid characters in CNI_CONTAINERID", repr(self.container_id))
+            raise CniError(ENVIRONMENT_ERROR, f"CNI_CONTAINERID is {self.container_id!a}", _NAMING)
         if "CNI_IFNAME" in required and self.if_name and not _is_interface_name(self.if_name):
             raise CniError(ENVIRONMENT_ERROR, "CNI_IFNAME can't be the name of an interface", repr(self.if_name))
         if missing:
@@ -138,12 +138,12 @@ class _Call:
         if not isinstance(self.network_name, str) or not self.network_name:
             raise CniError(CONFIG_ERROR, "missing network name")
         if not re.fullmatch(_NAME, self.network_name):
-            raise CniError(CONFIG_ERROR, "invalid characters in the network name", repr(self.network_name))
-        if not required:
+            raise CniError(CONFIG_ERROR, f"the network's name is {self.network_name!a}", _NAMING)
+        if self.verb not in _REQUIRED:
             raise CniError(ENVIRONMENT_ERROR, f"unknown CNI_COMMAND: {self.verb}")
         self.version = self._checked_version()
         folder = self.config.get(STATE_FOLDER, wire.DEFAULT_FOLDER)
-        if not isinstance(folder, str) or not folder.startswith("/"):
+        if not isinstance(folder, str) or not folder.startswith("/") or not folder.isprintable():
             raise CniError(CONFIG_ERROR, f"{STATE_FOLDER} must be the absolute path of the agent's folder", repr(folder))
         self.folder = folder
 
@@ -200,15 +200,13 @@ class _Call:
     def ask_about_namespace(self, ask: Ask, request: Mapping[str, Any]) -> dict[str, Any]:
         """Ask the agent, and pass it the pod's network namespace."""
         try:
-            descriptor = os.open(self.netns, os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = os.open(self.netns, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # else a FIFO would wait for a writer
         except (OSError, ValueError) as error:
             raise CniError(NETNS_ERROR, f"can't open the network namespace {self.netns}", str(error)) from None
         try:
             if not self._may_be_host and _is_own_namespace(descriptor):
                 raise CniError(NETNS_ERROR, "plugin's netns and netns from CNI_NETNS should not be the same")
             return _refuse_errors(ask(self.folder, request, netns=descriptor))
-        except wire.AgentUnreachable as error:
-            raise CniError(TRY_AGAIN, str(error), "start it with `vpcipam agent`") from None
         finally:
             os.close(descriptor)
 
@@ -282,45 +280,33 @@ def _check(call: _Call, ask: Ask) -> None:
 
 
 def _delete(call: _Call, ask: Ask) -> None:
-    """Delete a sandbox by its key alone. If there is no agent, leave it a note."""
-    request = call.request("DEL")
+    """Delete a sandbox by its key alone. If no agent answers, leave a note: the agent looks for notes at its start and at each tick."""
     try:
-        _refuse_errors(ask(call.folder, request))
-    except wire.AgentUnreachable:
-        from vpcipam.agent.notes import discard_note, leave_note  # noqa: PLC0415 - most calls don't need it
+        _refuse_errors(ask(call.folder, call.request("DEL")))
+    except wire.AgentUnreachable as unreachable:
+        from vpcipam.agent.notes import leave_note  # noqa: PLC0415 - most calls don't need it
 
         try:
             leave_note(call.folder, call.key)
-            # An agent that has started meanwhile may have read the notes before. If there is still none, one that starts later reads them.
-            _refuse_errors(ask(call.folder, request))
-            discard_note(call.folder, call.key)
-        except wire.AgentUnreachable:
-            return
         except OSError as error:
-            raise CniError(IO_ERROR, f"there is no agent, and it can't be left a note: {error}", "start it with `vpcipam agent`") from None
+            raise CniError(IO_ERROR, f"{unreachable}, and can't be left a note: {error}", "start it with `vpcipam agent`") from None
 
 
 def _gc(call: _Call, ask: Ask) -> None:
     named = [name for name in _ATTACHMENTS if name in call.config]
     if not named:
         raise CniError(CONFIG_ERROR, f"GC needs {_ATTACHMENTS[0]}: without the list, everything would go")
-    attachments = call.config[named[0]] or []  # Go writes an empty list as null
-    try:
-        valid = [[each["containerID"], each["ifname"]] for each in attachments]
-    except (TypeError, KeyError):
-        raise CniError(DECODE_ERROR, f"{named[0]} must be a list of objects with containerID and ifname") from None
-    _ask_or_unavailable(call, ask, {"verb": "GC", "network": call.network_name, "valid": valid})
+    attachments = [] if call.config[named[0]] is None else call.config[named[0]]  # Go writes an empty list as null
+    if not isinstance(attachments, list) or not all(
+        isinstance(each, dict) and {"containerID", "ifname"} <= {*each} for each in attachments
+    ):
+        raise CniError(DECODE_ERROR, f"{named[0]} must be a list of objects with containerID and ifname")
+    valid = [[each["containerID"], each["ifname"]] for each in attachments]
+    _refuse_errors(ask(call.folder, {"verb": "GC", "network": call.network_name, "valid": valid}))
 
 
 def _status(call: _Call, ask: Ask) -> None:
-    _ask_or_unavailable(call, ask, {"verb": "STATUS"}, timeout_s=STATUS_TIMEOUT_S)
-
-
-def _ask_or_unavailable(call: _Call, ask: Ask, request: Mapping[str, Any], **options: float) -> None:
-    try:
-        _refuse_errors(ask(call.folder, request, **options))
-    except wire.AgentUnreachable as error:
-        raise CniError(NOT_AVAILABLE, str(error), "start it with `vpcipam agent`") from None
+    _refuse_errors(ask(call.folder, {"verb": "STATUS"}, timeout_s=STATUS_TIMEOUT_S))
 
 
 _VERBS: Final[Mapping[str, Callable[[_Call, Ask], dict[str, Any] | None]]] = {

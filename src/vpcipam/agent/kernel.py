@@ -3,6 +3,8 @@
 import subprocess
 from collections.abc import Callable, Iterable, Mapping
 
+import attrs
+
 from vpcipam.agent.wiring import PodInterface, WiringError
 from vpcipam.datapath.apply import apply
 from vpcipam.datapath.commands import describe
@@ -66,6 +68,9 @@ class KernelWiring:
         self._log = log
         self._host = host
         self._tables: dict[str, int] = {}
+        unwired = {"branch ENIs (ENABLE_POD_ENI)": self._options.branch_enis, "egress by the other IP version": self._options.egress}
+        for what in (name for name, wanted in unwired.items() if wanted):
+            log(f"pods get no {what}: the agent doesn't wire it")
 
     def set_up(self, enis: Iterable[NetworkInterface], subnets: Mapping[str, Subnet], vpc_cidrs: tuple[str, ...]) -> frozenset[str]:
         """Set up the node and its ENIs; see `Wiring`.
@@ -145,20 +150,18 @@ class KernelWiring:
         self._apply(steps, undo=False)
 
     def check(self, key: SandboxKey, pod: PodRef | None, assignments: tuple[Assignment, ...], netns: str) -> tuple[str, ...]:
-        """Say what a sandbox lacks; see `Wiring`. Kernel settings don't count: a later plugin of the chain may have changed them."""
+        """Say what a sandbox lacks; see `Wiring`. A later plugin of the chain may have changed kernel settings and MTUs."""
         steps = self._plan(key, pod, assignments)
-        missing = {"host": expected(steps) - self._read(self._host), "pod": expected(steps, "pod") - self._read(netns)}
+        missing = {"host": _checked(expected(steps)) - _checked(self._read(self._host))}
+        missing["pod"] = _checked(expected(steps, "pod")) - _checked(self._read(netns))
         return tuple(
-            f"{describe(value)} in the {where}'s namespace"
-            for where, values in missing.items()
-            for value in sorted(values, key=describe)
-            if not isinstance(value, Sysctl)
+            f"{describe(value)} in the {where}'s namespace" for where, values in missing.items() for value in sorted(values, key=describe)
         )
 
-    def is_connected(self, key: SandboxKey, pod: PodRef | None) -> bool:
-        """Tell whether the host has the interface of a sandbox. That of a later sandbox of its pod has another MAC."""
-        name, mac = host_interface(self._options.veth_prefix, key, pod), pod_macs(key)[0]
-        return any(isinstance(each, Link) and (each.name, each.mac) == (name, mac) for each in self._read(self._host))
+    def is_connected(self, key: SandboxKey) -> bool:
+        """Tell whether the host has the interface of a sandbox, by its MAC: AWS_VPC_K8S_CNI_VETHPREFIX may have been another."""
+        mac = pod_macs(key)[0]
+        return any(isinstance(each, Link) and each.mac == mac for each in self._read(self._host))
 
     def repair(self, key: SandboxKey, pod: PodRef | None, assignments: tuple[Assignment, ...]) -> None:
         """Restore the routes and rules of a connected sandbox, and remove rules that send its packets out of another ENI."""
@@ -189,6 +192,11 @@ class KernelWiring:
     def _apply(self, steps: Iterable[Step], netns: str | None = None, *, undo: bool = True) -> None:
         for ignored in apply(steps, host=self._host, pod=netns, undo=undo):
             self._log(str(ignored))
+
+
+def _checked(values: Iterable[Readable]) -> frozenset[Readable]:
+    """Leave out what a check does not compare: MTUs, also since POD_MTU may have been another, and kernel settings."""
+    return frozenset(attrs.evolve(each, mtu=None) if isinstance(each, Link) else each for each in values if not isinstance(each, Sysctl))
 
 
 def _pod_cidr(value: Readable) -> str | None:

@@ -2,11 +2,14 @@
 
 import json
 import os
+import select
 import socket
 import socketserver
+import sys
 import threading
+import time
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,14 +17,20 @@ from vpcipam._units import NS_PER_S
 from vpcipam.agent import cni, wire
 from vpcipam.agent.agent import Agent, Answer
 from vpcipam.agent.introspection import PATH, enis_document
-from vpcipam.errors import InvalidArgument, VpcIpamError
+from vpcipam.errors import InvalidArgument
 from vpcipam.prometheus import CONTENT_TYPE, IpamMetrics
 
 READ_TIMEOUT_S: Final = 10.0
-"""How long a connection may be silent."""
-_BACKLOG: Final = 128
+"""How long a request may take to come."""
+_BACKLOG: Final = 1024
 _LONGEST_PATH: Final = 107  # sun_path without the zero
 _METRICS_PATH: Final = "/metrics"
+
+
+def steady_clock() -> Callable[[], int]:
+    """Return a clock in Unix nanoseconds that goes on evenly when the system's clock is set: ticks go on, and no cooldown ends early."""
+    begin_ns = time.time_ns() - time.monotonic_ns()
+    return lambda: begin_ns + time.monotonic_ns()
 
 
 class Runner:
@@ -56,9 +65,9 @@ class Runner:
         self._log = log
         self._stopping = threading.Event()
         # Listening before the notes are read: a plugin that finds no agent here leaves its note in time.
-        self._plugin = _PluginServer(folder, self._answer)
+        self._plugin = _PluginServer(folder, self._answer, log)
         try:
-            self._http = ThreadingHTTPServer(("127.0.0.1", port), _http_handler(self._page))
+            self._http = _HttpServer(port, self._page, log)
         except OSError as error:
             self._plugin.server_close()
             raise InvalidArgument(f"can't listen on 127.0.0.1, port {port}: {error.strerror}; give another port") from None
@@ -100,8 +109,8 @@ class Runner:
                 return
             try:
                 self._agent.tick(self._clock())
-            except VpcIpamError as error:
-                self._log(f"a tick failed: {error}")
+            except Exception as error:  # noqa: BLE001 - the next one may succeed, and pods come and go meanwhile
+                self._log(f"a tick failed: {type(error).__name__}: {error}")
 
     def _answer(self, line: bytes, netns: str | None) -> Answer:
         try:
@@ -122,13 +131,23 @@ class Runner:
         return None
 
 
-class _PluginServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
-    """Answers each connection in a thread. Closing it waits for the answers under way."""
+class _Server(socketserver.ThreadingMixIn, socketserver.BaseServer):
+    """Answers each connection in a thread."""
+
+    request_queue_size = _BACKLOG
+    log: Callable[[str], object]
+
+    def handle_error(self, *_: object) -> None:
+        """Log the failure of a connection on one line."""
+        self.log(f"a connection failed: {sys.exception()!r}")
+
+
+class _PluginServer(_Server, socketserver.UnixStreamServer):
+    """The socket of the plugin. Closing it waits for the answers under way."""
 
     daemon_threads = False
-    request_queue_size = _BACKLOG
 
-    def __init__(self, folder: str, answer: Callable[[bytes, str | None], Answer]) -> None:
+    def __init__(self, folder: str, answer: Callable[[bytes, str | None], Answer], log: Callable[[str], object]) -> None:
         path = wire.socket_path(folder)
         if len(os.fsencode(path)) > _LONGEST_PATH:
             raise InvalidArgument(f"{path} is too long for a socket ({_LONGEST_PATH} bytes): give a folder with a shorter path")
@@ -139,7 +158,7 @@ class _PluginServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
             super().__init__(path, _PluginHandler)
         finally:
             os.umask(mask)
-        self.answer = answer
+        self.answer, self.log = answer, log
 
     def server_close(self) -> None:
         """Stop listening, and let the plugin find no socket."""
@@ -152,11 +171,10 @@ class _PluginHandler(socketserver.BaseRequestHandler):
     server: _PluginServer
 
     def handle(self) -> None:
-        self.request.settimeout(READ_TIMEOUT_S)
         try:
-            line, files = wire.receive(self.request)
+            line, files = wire.receive(self.request, READ_TIMEOUT_S)
             try:
-                if line:
+                if line and not _has_gone(self.request):
                     netns = f"/proc/{os.getpid()}/fd/{files[0]}" if files else None
                     self.request.sendall(wire.encode(self.server.answer(line, netns)))
             finally:
@@ -165,18 +183,40 @@ class _PluginHandler(socketserver.BaseRequestHandler):
             return  # the plugin has gone, or is none
 
 
-def _http_handler(page: Callable[[str], tuple[str, str] | None]) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            found = page(self.path) or ("application/json", json.dumps({"AvailableCommands": [PATH, _METRICS_PATH]}))
-            body = found[1].encode()
-            self.send_response(200)
-            self.send_header("Content-Type", found[0])
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+def _has_gone(connection: socket.socket) -> bool:
+    """Tell whether the other side has closed the connection.
 
-        def log_message(self, *_: Any) -> None:  # noqa: ANN401 - the base class's arguments
-            """Log nothing."""
+    A plugin that was killed, or waited in vain for the agent's start, has told the runtime nothing. The runtime has sent a DEL since, or
+    will, and an ADD that is carried out after it would hold its address for nobody.
+    """
+    hang_ups = select.poll()
+    hang_ups.register(connection, 0)
+    return bool(hang_ups.poll(0))
 
-    return Handler
+
+class _HttpServer(_Server, HTTPServer):
+    """Introspection and metrics."""
+
+    daemon_threads = True
+
+    def __init__(self, port: int, page: Callable[[str], tuple[str, str] | None], log: Callable[[str], object]) -> None:
+        super().__init__(("127.0.0.1", port), _HttpHandler)
+        self.page, self.log = page, log
+
+
+class _HttpHandler(BaseHTTPRequestHandler):
+    server: _HttpServer
+    timeout = READ_TIMEOUT_S
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        kind, text = self.server.page(path) or ("application/json", json.dumps({"AvailableCommands": [PATH, _METRICS_PATH]}))
+        body = text.encode()
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:  # noqa: ANN401 - the base class's arguments
+        """Log nothing."""

@@ -9,6 +9,7 @@ import errno
 import json
 import os
 import socket
+import time
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -48,7 +49,7 @@ def ask(folder: str, request: Mapping[str, Any], *, netns: int | None = None, ti
         folder: the agent's.
         request: the members of the request, without `protocol`.
         netns: an open file of the pod's network namespace, which the agent gets with the request.
-        timeout_s: how long to wait for each step.
+        timeout_s: how long to wait until the agent has taken the request, and then for its answer.
 
     Raises:
         AgentUnreachable: it does not listen, or did not answer in time.
@@ -63,7 +64,7 @@ def ask(folder: str, request: Mapping[str, Any], *, netns: int | None = None, ti
                 data = data[socket.send_fds(connection, [data], [netns]) :]
             if data:  # to send nothing to an agent that has answered and hung up is an error
                 connection.sendall(data)
-            line, files = receive(connection)
+            line, files = receive(connection, timeout_s)
             close(files)
     except OSError as error:
         raise AgentUnreachable(f"no agent answers at {socket_path(folder)}: {_reason(error)}") from error
@@ -78,17 +79,19 @@ def _reason(error: OSError) -> str:
     return error.strerror or str(error)
 
 
-def receive(connection: socket.socket) -> tuple[bytes, list[int]]:
+def receive(connection: socket.socket, timeout_s: float) -> tuple[bytes, list[int]]:
     """Receive one line, and the files that came with it; the line is empty if the other side ended first.
 
     Raises:
         MessageError: the line is too long. The files are closed.
-        OSError: the connection failed, or the other side was silent for too long. The files are closed.
+        OSError: the connection failed, or the whole line did not come in time. The files are closed.
     """
+    deadline_s = time.monotonic() + timeout_s
     data = b""
     files: list[int] = []
     try:
         while not data.endswith(b"\n") and len(data) <= MESSAGE_LIMIT:
+            connection.settimeout(max(deadline_s - time.monotonic(), 1e-3))  # 0 would mean not to wait
             chunk, more, _, _ = socket.recv_fds(connection, _CHUNK, _MOST_FILES)
             files += more
             data = data + chunk if chunk else b"\n"

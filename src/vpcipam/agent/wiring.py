@@ -78,8 +78,8 @@ class Wiring(Protocol):
         """Say what a connected sandbox lacks, on the host and in its namespace; empty if it lacks nothing."""
         ...
 
-    def is_connected(self, key: SandboxKey, pod: PodRef | None) -> bool:
-        """Tell whether the host has the interface of a sandbox."""
+    def is_connected(self, key: SandboxKey) -> bool:
+        """Tell whether the host has the interface of a sandbox, whatever its name."""
         ...
 
     def repair(self, key: SandboxKey, pod: PodRef | None, assignments: tuple[Assignment, ...]) -> None:

@@ -1,5 +1,6 @@
 """`vpcipam agent`: a node of this machine."""
 
+import contextlib
 import signal
 import time
 from collections.abc import Callable
@@ -59,10 +60,10 @@ def command(
     """Give the pods of this machine their addresses, and wire them; `vpcipam-cni` is the plugin for the container runtime.
 
     It calls EC2, or what AWS_ENDPOINT_URL_EC2 names. It needs root, as it sets routes, rules and filters in the network namespace that it
-    runs in. SIGTERM ends it, and pods go on.
+    runs in. SIGTERM ends it, and pods go on. It wires no branch ENIs, no egress by the other IP version, and no encryption.
     """
     from vpcipam.agent.agent import Agent  # noqa: PLC0415 - only this command needs it
-    from vpcipam.agent.running import Runner  # noqa: PLC0415 - likewise
+    from vpcipam.agent.running import Runner, steady_clock  # noqa: PLC0415 - likewise
     from vpcipam.cli.ec2_client import Ec2Session, with_advice  # noqa: PLC0415 - likewise
     from vpcipam.ec2.api import Ec2Error  # noqa: PLC0415 - likewise
     from vpcipam.journal.sqlite import SqliteJournal  # noqa: PLC0415 - likewise
@@ -104,7 +105,7 @@ def command(
         on_event=on_event,
     )
     agent = Agent(node, ec2, wiring, folder=state_folder, vpc_cidrs=lambda: session.ec2.vpc_cidrs(instance.vpc_id), log=_log)
-    runner = Runner(agent, metrics=metrics, folder=state_folder, port=port, clock=time.time_ns, log=_log)
+    runner = Runner(agent, metrics=metrics, folder=state_folder, port=port, clock=steady_clock(), log=_log)
 
     def run(show: Callable[[], None]) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -121,4 +122,5 @@ def command(
 
 
 def _log(line: str) -> None:
-    note(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ} {line}")
+    with contextlib.suppress(OSError):  # who reads stderr may have ended, or its disk may be full; pods come and go nevertheless
+        note(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ} {line}")

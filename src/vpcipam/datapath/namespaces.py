@@ -54,7 +54,9 @@ class Namespaces:
 
     def _opened(self, path: str | None) -> int:
         try:
-            descriptor = os.open(_OWN if path is None else path, os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = os.open(
+                _OWN if path is None else path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+            )  # else a FIFO would wait for a writer
         except OSError as error:
             raise UnknownNamespace(f"the network namespace {path} can't be opened: {file_trouble(error)}") from error
         self._open.callback(os.close, descriptor)

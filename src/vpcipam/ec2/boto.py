@@ -30,6 +30,7 @@ from vpcipam.limits import InstanceLimits
 try:
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, EndpointConnectionError, HTTPClientError
+    from botocore.parsers import ResponseParserError
 except ImportError:
     raise MissingExtra("EC2 over the network needs boto3: pip install 'vpcipam[ec2]'") from None
 
@@ -53,6 +54,7 @@ _PAGE_SIZE_OF_TYPES = 100
 _GONE_STATES = {"shutting-down", "terminated"}
 _SERVER_ERROR = 500
 _NEVER_SENT = (EndpointConnectionError, ConnectTimeoutError)
+_WITHOUT_ANSWER = (HTTPClientError, ResponseParserError)
 _CODES = frozenset(ErrorCode)
 
 
@@ -343,7 +345,7 @@ class BotoEc2:
         while True:
             try:
                 return call(**given)
-            except (ClientError, BotoCoreError) as error:
+            except (ClientError, BotoCoreError, ResponseParserError) as error:
                 if attempt == self._attempt_count or not _is_retryable(error, repeatable=repeatable):
                     raise _refusal(error, action) from error
             self._sleep(pause_s * (1 + JITTER * self._chance()))
@@ -362,11 +364,11 @@ def _tag_members(tags: Iterable[tuple[str, str]]) -> list["TagTypeDef"]:
     return [{"Key": key, "Value": value} for key, value in tags]
 
 
-def _is_retryable(error: ClientError | BotoCoreError, *, repeatable: bool) -> bool:
+def _is_retryable(error: Exception, *, repeatable: bool) -> bool:
     if isinstance(error, ClientError):
         status: int = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return _code(error) in THROTTLED or (repeatable and status >= _SERVER_ERROR)
-    return isinstance(error, _NEVER_SENT) or (repeatable and isinstance(error, HTTPClientError))
+    return isinstance(error, _NEVER_SENT) or (repeatable and isinstance(error, _WITHOUT_ANSWER))
 
 
 def _code(error: ClientError) -> str:
@@ -374,10 +376,10 @@ def _code(error: ClientError) -> str:
     return code
 
 
-def _refusal(error: ClientError | BotoCoreError, action: str) -> Ec2Error:
+def _refusal(error: Exception, action: str) -> Ec2Error:
     if isinstance(error, ClientError):
         code = _code(error)
         return Ec2Error(ErrorCode(code) if code in _CODES else code, error.response.get("Error", {}).get("Message", ""), action)
-    if isinstance(error, HTTPClientError):
+    if isinstance(error, _WITHOUT_ANSWER):
         return Ec2Error(ErrorCode.REQUEST_TIMEOUT, f"{error}; the call may have taken effect", action)
     return Ec2Error(type(error).__name__, str(error), action)

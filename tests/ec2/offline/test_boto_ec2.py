@@ -4,7 +4,7 @@ import contextlib
 from types import SimpleNamespace
 
 import pytest
-from botocore import exceptions
+from botocore import exceptions, parsers
 
 from vpcipam.ec2.answers import read_instance, read_network_interface
 from vpcipam.ec2.api import Attachment, Ec2Api, Ec2Error, ErrorCode
@@ -390,6 +390,7 @@ def test_two_creations_have_two_client_tokens(client, weather, subnet_id, model)
     [
         (NO_ANSWER, "RequestTimeout"),
         (exceptions.ConnectionClosedError(endpoint_url=URL), "RequestTimeout"),
+        (parsers.ResponseParserError("a page of a proxy"), "RequestTimeout"),
         (NOT_SENT, "EndpointConnectionError"),
         (exceptions.ConnectTimeoutError(endpoint_url=URL), "ConnectTimeoutError"),
         (exceptions.NoCredentialsError(), "NoCredentialsError"),
