@@ -20,7 +20,8 @@ def test_one_pod_is_shown_alone(cli):
     assert "POSTROUTING" not in out
     refused = cli("datapath", "m5.large", "--pods", "10", "--pod", "11")
     assert refused.code == 2
-    assert "--pod 11 is none of the 10 pods" in refused.err
+    assert "--pod 11: pods 1 to 10 have an address; raise --pods" in refused.err
+    assert "--pod 1: no pod has an address" in cli("datapath", "m5.large", "--pods", "0", "--pod", "1").err
 
 
 def test_json_has_every_step(cli):

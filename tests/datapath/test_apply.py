@@ -29,7 +29,7 @@ from vpcipam.datapath.values import (
     expected,
     identity,
 )
-from vpcipam.errors import DatapathError, MissingExtra, UnknownNamespace
+from vpcipam.errors import DatapathError, InvalidArgument, MissingExtra, UnknownNamespace
 
 HOST_VETH = Veth(name="eni0", peer="eth0", mac="02:00:00:00:00:01", peer_mac="02:00:00:00:00:02", mtu=1400)
 
@@ -230,6 +230,58 @@ def test_a_deletion_matches_what_is_given(apply, read):
     assert {*rules, other} & read() == {*rules[1:], other}
     apply(step(Rule(source="10.0.1.50/32"), Mode.DELETE_ALL))
     assert {*rules, other} & read() == {other}
+
+
+def test_what_a_step_did_before_it_failed_is_undone_and_what_others_delete_meanwhile_is_no_failure(apply, read, monkeypatch):
+    from vpcipam.datapath import netlink  # noqa: PLC0415 - it needs pyroute2
+
+    rules = {Rule(priority=1536, table=table, source="10.0.1.50/32") for table in (2, 3, 4)}
+    deletion, delete = step(Rule(source="10.0.1.50/32"), Mode.DELETE_ALL), netlink.delete
+
+    def fail_at_second(number):
+        calls = itertools.count(1)
+
+        def failing(socket, value):
+            if next(calls) == 2:
+                raise OSError(number, "a test")
+            delete(socket, value)
+
+        return failing
+
+    apply(*map(step, rules))
+    with monkeypatch.context() as patched:
+        patched.setattr(netlink, "delete", fail_at_second(errno.EBUSY))
+        with pytest.raises(DatapathError, match="a test"):
+            apply(deletion)
+    assert rules < read()
+    with monkeypatch.context() as patched:
+        patched.setattr(netlink, "delete", fail_at_second(errno.ENOENT))
+        apply(deletion)
+    assert len(rules & read()) == 1
+
+
+def test_a_step_in_the_pod_needs_its_namespace(namespaces):
+    del namespaces
+    from vpcipam.datapath.apply import apply  # noqa: PLC0415 - it needs pyroute2
+
+    with pytest.raises(InvalidArgument, match=r"a step is in the pod's namespace: give its path, pod='/run/netns/blue'"):
+        apply([step(HOST_VETH, namespace="pod")])
+
+
+def test_tables_of_others_are_not_read_for_one_of_ours(apply, read, monkeypatch):
+    from vpcipam.datapath import programs  # noqa: PLC0415 - it needs pyroute2
+
+    apply(step(attrs.evolve(TABLE, name="foreign")), step(TABLE))
+    parse = programs.parse_nft
+
+    def only_ours(listing):
+        assert "foreign" not in str(listing)
+        return parse(listing)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(programs, "parse_nft", only_ours)
+        apply(step(TABLE, Mode.REPLACE), step(TABLE, Mode.ABSENT))
+    assert attrs.evolve(TABLE, name="foreign") in read()
 
 
 def test_errors_that_are_not_fatal_are_returned(apply, read):
@@ -487,13 +539,13 @@ def test_without_pyroute2_the_extra_is_named(monkeypatch):
 
 def test_foreign_things_are_not_mistaken_for_ours(host, read):
     before = read()
-    host.run(
-        "ip",
-        "-batch",
-        "-",
-        text="rule add from 10.0.1.50 oif blue lookup 2 prio 1536\nrule add not from 10.0.1.50 lookup 2 prio 1536\n"
-        "rule add from 10.0.1.50 lookup main suppress_prefixlength 0 prio 1536\nrule add from 10.0.1.50 prio 1536 blackhole\n"
-        "route add blackhole 10.9.0.0/16\nroute add 10.8.0.0/16 nexthop via 10.0.1.7 dev blue nexthop via 10.0.1.8 dev blue\n"
-        "neighbour add 10.0.1.9 lladdr 02:00:00:00:00:09 dev blue nud reachable\n",
+    selectors = ("oif blue", "tos 0x10", "realms 3", "sport 80", "suppress_prefixlength 0", "suppress_ifgroup 3", "uidrange 0-0")
+    rules = [f"from 10.0.1.{number} {each} lookup 2" for number, each in enumerate(selectors, 50)]
+    others = (
+        *(f"rule add {each} prio 1536" for each in (*rules, "not from 10.0.1.60 lookup 2", "from 10.0.1.61 blackhole")),
+        "route add blackhole 10.9.0.0/16",
+        "route add 10.8.0.0/16 nexthop via 10.0.1.7 dev blue nexthop via 10.0.1.8 dev blue",
+        "neighbour add 10.0.1.9 lladdr 02:00:00:00:00:09 dev blue nud reachable",
     )
+    host.run("ip", "-batch", "-", text="\n".join(others))
     assert read() == before

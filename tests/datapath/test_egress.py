@@ -54,6 +54,12 @@ def test_ipv4_egress_of_an_ipv6_pod():
     }
 
 
+def test_ipv6_is_off_after_all_other_steps():
+    *others, last = ipv6(changed(WITH_IPV6, DISABLE_POD_V6="true"))
+    assert Sysctl(name="net/ipv6/conf/lo/disable_ipv6", value="0") in [step.value for step in others]
+    assert last.value == Sysctl(name="net/ipv6/conf/lo/disable_ipv6", value="1")
+
+
 def test_ipv6_egress_of_an_ipv4_pod():
     steps = ipv6()
     name = veth(steps).name

@@ -20,7 +20,7 @@ def test_a_fresh_eni():
     steps = eni_plan(SECOND, IPV4)
     subnet = Route(destination="10.0.1.0/24", source="10.0.1.11", scope="link", metric=None, protocol=None)
     assert [(step.mode, step.value, step.tries) for step in steps] == [
-        (Mode.REPLACE, Link(name="eth1", mac=SECOND.mac, mtu=9001, up=True), 1),
+        (Mode.REPLACE, Link(name="eth1", mtu=9001, up=True), 1),
         (Mode.ADD, OWN, 1),
         (Mode.REPLACE, Route(destination="10.0.1.1/32", device="eth1", table=2, scope="link"), 5),
         (Mode.REPLACE, Route(destination="0.0.0.0/0", gateway="10.0.1.1", device="eth1", table=2), 5),
@@ -34,7 +34,7 @@ def test_an_ipv6_eni_of_another_card():
     eni = DatapathEni(device="eth1", mac=SECOND.mac, address="2001:db8::11", subnet="2001:db8::/64", device_number=1, network_card=1)
     steps = eni_plan(eni, IPV6)
     assert expected(steps) == {
-        Link(name="eth1", mac=SECOND.mac, mtu=9001, up=True),
+        Link(name="eth1", mtu=9001, up=True),
         Address(address="2001:db8::11/64", device="eth1"),
         Route(destination="fe80:ec2::1/128", device="eth1", table=10101),
         Route(destination="::/0", gateway="fe80:ec2::1", device="eth1", table=10101),
@@ -60,7 +60,7 @@ def test_the_primary_eni_is_refused():
 
 
 def test_the_mtu_acts():
-    assert Link(name="eth1", mac=SECOND.mac, mtu=1500, up=True) in expected(eni_plan(SECOND, changed(AWS_VPC_ENI_MTU=1500)))
+    assert Link(name="eth1", mtu=1500, up=True) in expected(eni_plan(SECOND, changed(AWS_VPC_ENI_MTU=1500)))
 
 
 def test_the_trunk_has_no_rule_for_its_address():

@@ -3,6 +3,7 @@
 import errno
 from itertools import pairwise
 
+import attrs
 import pytest
 from datapath_worlds import BRANCHES, IPV4, IPV6, PRIMARY, PRIMARY_IPV6, SECOND, VPC_CIDRS, changed, of_mode, the_step
 
@@ -218,12 +219,14 @@ def test_an_ipv6_node_translates_and_marks_nothing():
 
 
 def test_external_services_are_routed_by_the_main_table():
-    steps = plan(changed(AWS_EXTERNAL_SERVICE_CIDRS="198.51.100.0/24, 2001:db8::/32,192.0.2.7/24"))
+    settings = changed(AWS_EXTERNAL_SERVICE_CIDRS="198.51.100.0/24, 2001:db8::/32,192.0.2.7/24")
     wanted = {Rule(priority=1535, destination=cidr, table=254) for cidr in ("198.51.100.0/24", "192.0.2.0/24")}
-    former, foreign = (Rule(priority=1535, destination="203.0.113.0/24", table=table) for table in (254, 7))
-    standing = expected(steps, before=[former, foreign])
-    assert {each for each in standing if isinstance(each, Rule) and each.priority == 1535} == {*wanted, foreign}
-    assert not any(step.fatal for step in steps if step.value in wanted or step.value == Rule(priority=1535, table=254))
+    former = Rule(priority=1535, destination="203.0.113.0/24", table=254)
+    foreign = {attrs.evolve(former, table=7), Rule(priority=1535, source="203.0.113.0/24", table=254)}
+    standing = {former, *foreign, *list(wanted)[:1]}
+    again = plan(settings, standing=standing)
+    assert {each for each in expected(again, before=standing) if isinstance(each, Rule) and each.priority == 1535} == wanted | foreign
+    assert not any(step.fatal for step in again if step.value in {*wanted, former})
 
 
 # --- refusals -------------------------------------------------------------------------------------------------------------

@@ -1,13 +1,17 @@
 """The kernel has what the plans expect, for random nodes and pods, and nothing of it once they are gone."""
 
 import contextlib
+import os
+import subprocess
 from itertools import chain
+from types import SimpleNamespace
 
 import pytest
 from datapath_strategies import nodes
 from hypothesis import HealthCheck, Phase, given, settings
 
-from vpcipam.datapath.values import Address, Link, Mode, Route, Step, Sysctl, Veth, Vlan, expected
+from vpcipam.datapath.commands import command
+from vpcipam.datapath.values import Address, Link, Mode, Route, Step, Sysctl, Veth, Vlan, expected, matches
 from vpcipam.errors import DatapathError
 
 FEW = settings(
@@ -113,3 +117,31 @@ def test_whatever_step_fails_the_kernel_is_as_before(namespaces, apply, read, no
             with pytest.raises(DatapathError):
                 apply((*plan[:count], FAILING), host=host.path, pod=within.path)
             assert (host.state(), within.state(), read(host, plan), read(within, plan)) == before
+
+
+@pytest.mark.thorough
+@FEW
+@given(nodes(1))
+def test_the_commands_do_what_the_applier_does(namespaces, apply, read, node):
+    node_plan, (pod,) = node
+    plan = (*node_plan, *with_stand_ins(pod.plan))
+    found = []
+    with contextlib.ExitStack() as made:
+        name = f"vpcipam-{os.getpid()}"  # commands know namespaces by name
+        subprocess.run(["ip", "netns", "add", name], check=True)  # noqa: S603, S607 - as root does
+        made.callback(subprocess.run, ["ip", "netns", "delete", name], check=True)
+        ready = "ip link set lo up; sysctl -qw net.ipv6.conf.default.accept_dad=0"  # as those of the lab
+        subprocess.run(["ip", "netns", "exec", name, "sh", "-ec", ready], check=True)  # noqa: S603, S607 - likewise
+        for by_commands in (True, False):
+            host, within = (made.enter_context(contextlib.closing(namespaces.Namespace(each))) for each in ("host", "pod"))
+            prepare(host)
+            if by_commands:
+                host.run("sh", "-e", text="\n".join(command(step, name) for step in plan))
+                within = SimpleNamespace(path=f"/run/netns/{name}")
+            else:
+                apply(plan, host=host.path, pod=within.path)
+            links = {Link(name=link) for link in ("p0", "p1")}  # their MAC is random
+            found.append(
+                [{each for each in read(where, plan) if not any(matches(link, each) for link in links)} for where in (host, within)]
+            )
+    assert found[0] == found[1]

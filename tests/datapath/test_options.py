@@ -62,6 +62,8 @@ def test_what_never_starts_is_refused():
     for variables in ({"AWS_VPC_ENI_MTU": "575"}, {"AWS_VPC_K8S_CNI_VETHPREFIX": "vlan"}, {"POD_MTU": "many"}):
         with pytest.raises(SettingsError):
             datapath_options(changed(**variables))
+    with pytest.raises(SettingsError, match=r"^AWS_VPC_K8S_CNI_VETHPREFIX: no interface has a name that begins with 'a/b'"):
+        datapath_options(changed(AWS_VPC_K8S_CNI_VETHPREFIX="a/b"))
 
 
 def everything(settings):

@@ -30,7 +30,7 @@ def test_everything_that_plans_make_is_owned(settings, nftables):
     found = owned(standing, settings)
     assert {each for each in standing - found if not isinstance(each, Address | Sysctl)} == {
         Link(name="eth0", mtu=9001),
-        Link(name="eth1", mac=SECOND.mac, mtu=9001, up=True),
+        Link(name="eth1", mtu=9001, up=True),
     }
     assert {type(each) for each in found} >= {Link, Rule, Route, XtablesChain, XtablesRule}
     assert any(isinstance(each, NftTable) for each in found) == nftables
@@ -55,11 +55,16 @@ FOREIGN = [
     Rule(priority=10, table=105, iif="eth0", family=4),
     Rule(priority=20, table=105, family=4),
     Rule(priority=7, table=2, source="10.0.1.50/32"),
+    Rule(priority=1536, table=51820, source="10.0.1.50/32"),
+    Rule(priority=32765, table=105, source="192.168.1.5/32"),  # the kernel gives this priority to a rule without one
     Route(destination="10.0.1.0/24", device="eth0", source="10.0.1.10", protocol="kernel"),
     Route(destination="0.0.0.0/0", device="eth1", gateway="10.0.1.1", table=3),
     Address(address="10.0.1.10/24", device="eth0"),
     XtablesChain(table="nat", name="KUBE-SERVICES"),
     XtablesRule(table="nat", chain="POSTROUTING", rule="-j KUBE-POSTROUTING"),
+    XtablesRule(table="mangle", chain="PREROUTING", rule="-p udp -j CONNMARK --restore-mark --nfmask 0xffffffff --ctmask 0xffffffff"),
+    XtablesRule(table="mangle", chain="POSTROUTING", rule="-m mark --mark 0xca6c -j CONNMARK --save-mark --nfmask 0x80 --ctmask 0x80"),
+    XtablesRule(table="filter", chain="FORWARD", rule="-d 169.254.172.0/22 -p tcp -j ACCEPT"),
     NftTable(name="kube-proxy"),
 ]
 

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vpcipam.datapath.host import host_plan
+from vpcipam.datapath.ownership import owned
 from vpcipam.datapath.values import XtablesChain, XtablesRule, expected
-from vpcipam.datapath.xtables import canonical, own, parse_save
+from vpcipam.datapath.xtables import canonical, parse_save
 from vpcipam.errors import InvalidArgument
 
 REJECT = "-d fd00::ac:0/118 -m conntrack --ctstate NEW -j REJECT --reject-with icmp6-port-unreachable"
@@ -47,11 +48,11 @@ def of_plan(settings, **options):
 
 
 def test_what_iptables_prints_of_a_node_is_what_its_plan_has():
-    assert {*own(parse_save(SAVED))} == of_plan(changed())
+    assert owned(parse_save(SAVED), changed()) == of_plan(changed())
 
 
 def test_what_is_not_of_the_datapath_is_read_too():
-    foreign = parse_save(SAVED) - {*own(parse_save(SAVED))}
+    foreign = parse_save(SAVED) - owned(parse_save(SAVED), changed())
     assert foreign == {
         XtablesChain(table="nat", name="KUBE-SERVICES"),
         XtablesRule(table="nat", chain="PREROUTING", rule="-j KUBE-SERVICES"),
@@ -61,7 +62,7 @@ def test_what_is_not_of_the_datapath_is_read_too():
 def test_the_family_is_that_of_the_program():
     text = f"*filter\n:FORWARD ACCEPT\n-A FORWARD {REJECT}\nCOMMIT"
     wanted = {each for each in of_plan(changed(ENABLE_V6_EGRESS="true")) if each.family == 6}
-    assert {*own(parse_save(text, 6))} == wanted != set()
+    assert owned(parse_save(text, 6), changed()) == wanted != set()
 
 
 def test_chains_have_the_family_too():

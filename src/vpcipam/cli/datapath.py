@@ -67,7 +67,8 @@ def command(
     settings = node_settings(daemonset, assignments)
     plan = plan_datapath(limits, pods, settings, max_pods=max_pods, max_pods_by=max_pods_by, branch_pods=branch_pods, nftables=nftables)
     if pod is not None and pod > len(plan.pods):
-        raise click.UsageError(f"--pod {pod} is none of the {counted(len(plan.pods), 'pod')} that have an address")
+        which = f"pods 1 to {len(plan.pods)} have" if plan.pods else "no pod has"
+        raise click.UsageError(f"--pod {pod}: {which} an address; raise --pods, or see why pods wait without --pod")
     groups = [*_groups(plan, pod)]
     return Output(
         document=plan.to_dict(),

@@ -12,9 +12,8 @@ import errno
 import os
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
-from typing import Any, Self, get_args
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import attrs
 
@@ -26,12 +25,8 @@ from vpcipam.datapath.values import (
     Link,
     Mode,
     Namespace,
-    Neighbour,
     Readable,
-    Route,
-    Rule,
     Step,
-    Sysctl,
     Value,
     Veth,
     Vlan,
@@ -39,13 +34,10 @@ from vpcipam.datapath.values import (
     identity,
     matches,
 )
-from vpcipam.errors import DatapathError
+from vpcipam.errors import DatapathError, InvalidArgument
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S, _JITTER = 0.5, 5.0, 0.15
 _DAD_LOOKS, _DAD_LOOK_S = 200, 0.05
-_CHANGED_IN_PLACE = (Link, Sysctl, *get_args(programs.Filtered))
-"""What is read before it is changed, because to create it never fails or changes what is there."""
-_SYSCTLS = Path("/proc/sys")
 _HINTS = {
     errno.EPERM: "run as root, or with CAP_NET_ADMIN and CAP_SYS_ADMIN",
     errno.EACCES: "run as root, or with CAP_NET_ADMIN and CAP_SYS_ADMIN",
@@ -78,39 +70,35 @@ def apply(
 
     Raises:
         DatapathError: a step failed. Its notes list what could not be undone.
+        InvalidArgument: a step is in the pod's namespace, and no path of it is given. Nothing was done.
         UnknownNamespace: a path is not that of a namespace. Nothing was done.
     """
     listed = tuple(steps)
-    paths = {"host": host} if pod is None and all(step.namespace == "host" for step in listed) else {"host": host, "pod": pod}
+    if pod is None and any(step.namespace == "pod" for step in listed):
+        raise InvalidArgument("a step is in the pod's namespace: give its path, pod='/run/netns/blue'")
+    paths = {"host": host} if pod is None else {"host": host, "pod": pod}
 
     def work() -> tuple[DatapathError, ...]:
-        with _Kernel(paths, sleep) as kernel:
-            return kernel.apply_all(listed, undo=undo)
+        with contextlib.ExitStack() as stack:
+            return _Kernel(stack, paths, sleep).apply_all(listed, undo=undo)
 
     return in_thread(work)
 
 
 class _Kernel:
-    """The namespaces of a host and a pod, with a netlink socket in each."""
+    """The namespaces of a host and a pod, with a netlink socket in each. The stack closes them."""
 
-    def __init__(self, paths: dict[str, str | None], sleep: Callable[[float], object]) -> None:
-        self.namespaces = Namespaces(paths)
-        self.sleep = sleep
+    def __init__(self, stack: contextlib.ExitStack, paths: dict[str, str | None], sleep: Callable[[float], object]) -> None:
+        self._stack = stack
+        self._namespaces = stack.enter_context(Namespaces(paths))
+        self._sleep = sleep
         self._sockets: dict[str, netlink.Socket] = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for each in self._sockets.values():
-            each.close()
-        self.namespaces.close()
 
     def _socket(self, namespace: str) -> netlink.Socket:
         """Enter a namespace, and return the socket there."""
-        self.namespaces.enter(namespace)
+        self._namespaces.enter(namespace)
         if namespace not in self._sockets:
-            self._sockets[namespace] = netlink.Socket()
+            self._sockets[namespace] = self._stack.enter_context(netlink.Socket())
         return self._sockets[namespace]
 
     # --- all steps --------------------------------------------------------------------------------------------------------
@@ -120,7 +108,7 @@ class _Kernel:
         undoing: list[Step] = []
         for number, step in enumerate(steps, 1):
             try:
-                undoing += self._try(step)
+                self._try(step, undoing)
             except Exception as error:
                 failure = _failure(f"step {number} of {len(steps)}", step, error)
                 if step.fatal:
@@ -133,108 +121,105 @@ class _Kernel:
     def _undo(self, steps: list[Step], failure: DatapathError) -> None:
         for step in reversed(steps):
             try:
-                self._apply(step)
+                self._apply(step, [])
             except Exception as error:  # noqa: BLE001 - the others can still be undone
                 failure.add_note(str(_failure("not undone", step, error)))
 
-    def _try(self, step: Step) -> list[Step]:
-        """Carry out a step, and return those that undo it."""
+    def _try(self, step: Step, undoing: list[Step]) -> None:
         wait_s = _FIRST_WAIT_S
         for _ in range(step.tries - 1):
             with contextlib.suppress(OSError):
-                return self._apply(step)
-            self.sleep(wait_s * (1 + _JITTER * random.random()))  # noqa: S311 - not for secrets
+                return self._apply(step, undoing)
+            self._sleep(wait_s * (1 + _JITTER * random.random()))  # noqa: S311 - not for secrets
             wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
-        return self._apply(step)
+        return self._apply(step, undoing)
 
     # --- one step ---------------------------------------------------------------------------------------------------------
 
-    def _apply(self, step: Step) -> list[Step]:
-        try:
+    def _apply(self, step: Step, undoing: list[Step]) -> None:
+        """Carry out a step. Add what undoes each of its changes to `undoing`, so that a step that fails half done is undone too."""
+        with _tolerating(step):
             if isinstance(step.value, Address) and step.mode is Mode.WAIT:
                 self._wait(step.namespace, step.value)
-                return []
-            return self._delete(step) if step.mode in DELETIONS else self._create(step)
-        except OSError as error:
-            if error.errno in step.tolerated:
-                return []
-            raise
+            elif step.mode in DELETIONS:
+                self._delete(step, undoing)
+            else:
+                self._create(step, undoing)
 
-    def _create(self, step: Step) -> list[Step]:
+    def _create(self, step: Step, undoing: list[Step]) -> None:
         value, where = step.value, step.namespace
         if isinstance(value, Veth | Vlan):
             self._make(where, value)
-            return [_undoing(Link(name=value.peer if isinstance(value, Veth) else value.name), Mode.ABSENT, where)]
-        if not isinstance(value, _CHANGED_IN_PLACE):
+            undoing.append(_undoing(Link(name=value.peer if isinstance(value, Veth) else value.name), Mode.ABSENT, where))
+            return
+        if not isinstance(value, Link | programs.OfPrograms):
             # Most often there is nothing in its place, which is quicker to try than to read.
             with contextlib.suppress(FileExistsError) if step.mode is Mode.REPLACE else contextlib.nullcontext():
                 self._make(where, value)
-                return [_undoing(value, Mode.ABSENT, where)]
+                undoing.append(_undoing(value, Mode.ABSENT, where))
+                return
         before = [each for each in self._read(where, value) if identity(each) == identity(value)]
         if before and step.mode is not Mode.REPLACE:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
         if any(matches(value, each) if isinstance(value, Link) else value == each for each in before):
-            return []
+            return
         if before and isinstance(value, Link):
             value = _differing(value, before[0])
         self._make(where, value, replace=True)
-        return [_undoing(each, Mode.REPLACE, where) for each in before] or [_undoing(value, Mode.ABSENT, where)]
+        undoing += [_undoing(each, Mode.REPLACE, where) for each in before] or [_undoing(value, Mode.ABSENT, where)]
 
-    def _delete(self, step: Step) -> list[Step]:
+    def _delete(self, step: Step, undoing: list[Step]) -> None:
         value = Link(name=step.value.name) if isinstance(step.value, Veth | Vlan) else step.value
         found = [each for each in self._read(step.namespace, value) if matches(value, each)]
         if not found:
             number = netlink.NOT_THERE.get(type(value), errno.ENOENT)
             raise OSError(number, os.strerror(number))
-        chosen = found if step.mode is Mode.DELETE_ALL else found[:1]
-        for each in chosen:
-            self._remove(step.namespace, each)
-        undoing = [_undoing(each, Mode.ADD, step.namespace) for each in chosen if not isinstance(each, Link)]
+        for each in found if step.mode is Mode.DELETE_ALL else found[:1]:
+            with _tolerating(step):  # somebody else may have deleted it by now
+                self._remove(step.namespace, each)
+                if not isinstance(each, Link):
+                    undoing.append(_undoing(each, Mode.ADD, step.namespace))
         if isinstance(value, XtablesRule) and step.mode is not Mode.DELETE_ONE:
             # iptables can have a rule more than once.
             with contextlib.suppress(FileNotFoundError):
-                undoing += self._delete(step)
-        return undoing
+                self._delete(step, undoing)
 
     def _wait(self, namespace: str, address: Address) -> None:
         for _ in range(_DAD_LOOKS):
             if netlink.settled(self._socket(namespace), address):
                 return
-            self.sleep(_DAD_LOOK_S)
+            self._sleep(_DAD_LOOK_S)
         raise TimeoutError(errno.ETIMEDOUT, f"{address.address} is still tentative after 10 s")
 
     # --- one value --------------------------------------------------------------------------------------------------------
 
     def _make(self, namespace: str, value: Value, *, replace: bool = False) -> None:
         socket = self._socket(namespace)
-        match value:
-            case Sysctl():
-                (_SYSCTLS / value.name).write_text(value.value)
-            case Link() | Veth() | Vlan() | Address() | Route() | Rule() | Neighbour():
-                netlink.create(socket, value, replace=replace, host_fd=self.namespaces.fds["host"])
-            case _:
-                programs.create(value)
+        if isinstance(value, programs.OfPrograms):
+            programs.create(value)
+        else:
+            netlink.create(socket, value, replace=replace, host_fd=self._namespaces.fds["host"])
 
     def _read(self, namespace: str, value: Readable) -> Sequence[Readable]:
         """Read what can be in the place of a value."""
         socket = self._socket(namespace)
-        match value:
-            case Sysctl():
-                return [attrs.evolve(value, value=(_SYSCTLS / value.name).read_text().strip())]
-            case Link() | Address() | Route() | Rule() | Neighbour():
-                return netlink.read(socket, type(value))
-            case _:
-                return programs.matching(value)
+        return programs.matching(value) if isinstance(value, programs.OfPrograms) else netlink.read(socket, type(value))
 
     def _remove(self, namespace: str, value: Readable) -> None:
         socket = self._socket(namespace)
-        match value:
-            case Sysctl():
-                raise DatapathError("a kernel setting can be changed, but not deleted")
-            case Link() | Address() | Route() | Rule() | Neighbour():
-                netlink.delete(socket, value)
-            case _:
-                programs.delete(value)
+        if isinstance(value, programs.OfPrograms):
+            programs.delete(value)
+        else:
+            netlink.delete(socket, value)
+
+
+@contextlib.contextmanager
+def _tolerating(step: Step) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in step.tolerated:
+            raise
 
 
 def _differing(link: Link, before: Readable) -> Link:

@@ -67,11 +67,12 @@ def branch_teardown(key: SandboxKey, pod: PodRef | None, branch: BranchEni, sett
         InvalidSandboxKey: the key names no sandbox.
     """
     options = datapath_options(settings)
-    table = branch_table(branch.vlan_id)
-    rules = Rule(priority=BRANCH_PRIORITY, table=table, family=family_of(branch.address))
+    table, vlan, family = branch_table(branch.vlan_id), vlan_interface(branch.vlan_id), family_of(branch.address)
+    strict, standard = (host_interface(prefix, key, pod) for prefix in (STRICT_BRANCH_PREFIX, options.veth_prefix))
+    rules = (Rule(priority=BRANCH_PRIORITY, iif=iif, table=table, family=family) for iif in (vlan, strict))
     return (
-        Step(Link(name=vlan_interface(branch.vlan_id)), Mode.ABSENT, "the VLAN device takes the branch ENI's routes along"),
-        Step(rules, Mode.DELETE_ALL, "nothing goes to the branch ENI's table any more"),
+        Step(Link(name=vlan), Mode.ABSENT, "the VLAN device takes the branch ENI's routes along"),
+        *(Step(rule, Mode.DELETE_ALL, "nothing goes to the branch ENI's table any more") for rule in rules),
         *host_side_teardown(branch.address, table),
-        *(delete_veth(key, host_interface(prefix, key, pod), 0) for prefix in (STRICT_BRANCH_PREFIX, options.veth_prefix)),
+        *(delete_veth(key, device, 0) for device in (strict, standard)),
     )

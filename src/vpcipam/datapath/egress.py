@@ -7,9 +7,9 @@ from collections.abc import Container, Iterator
 from typing import Literal
 
 from vpcipam.address import Cidr, address_text
-from vpcipam.datapath.host import EGRESS_RANGES
-from vpcipam.datapath.layout import EGRESS_INDEX, everywhere, pod_macs, whole
+from vpcipam.datapath.layout import EGRESS_INDEX, EGRESS_RANGES, everywhere, pod_macs, whole
 from vpcipam.datapath.options import DatapathOptions, datapath_options
+from vpcipam.datapath.pod import without_ipv6
 from vpcipam.datapath.values import Address, Link, Mode, Route, Step, Sysctl, Veth, XtablesChain, XtablesRule, family_of
 from vpcipam.errors import InvalidArgument, PoolExhausted
 from vpcipam.sandbox import SandboxKey, check_sandbox_key
@@ -81,7 +81,7 @@ def egress_plan(key: SandboxKey, address: str, node_address: str, settings: Sett
         Step(XtablesChain(family=version, table="nat", name=chain, rules=rules), Mode.REPLACE, "the pod's egress gets the node's address")
     )
     steps.append(Step(_jump(chain, address), Mode.ADD, "everything from the pod's egress address passes its chain"))
-    return tuple(steps)
+    return (*steps, *(without_ipv6(options, within, "lo") if version == 6 else ()))
 
 
 def egress_teardown(key: SandboxKey, address: str) -> tuple[Step, ...]:

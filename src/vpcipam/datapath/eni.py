@@ -32,7 +32,7 @@ def eni_plan(eni: DatapathEni, settings: Settings, *, standing: Iterable[Readabl
     family, cidr = family_of(eni.address), whole(eni.address)
     own = Address(address=f"{eni.address}/{eni.subnet.partition('/')[2]}", device=eni.device)
     table = table_of(eni, there)
-    steps = [Step(Link(name=eni.device, mac=eni.mac, mtu=options.eni_mtu, up=True), Mode.REPLACE, "the ENI carries packets once it is up")]
+    steps = [Step(Link(name=eni.device, mtu=options.eni_mtu, up=True), Mode.REPLACE, "the ENI carries packets once it is up")]
     steps += (
         Step(each, Mode.DELETE_ONE, "only the ENI's primary address belongs on it; DHCP may have given it others")
         for each in sorted(_foreign_addresses(there, own), key=lambda each: each.address)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from vpcipam.address import Cidr
 from vpcipam.datapath.layout import (
+    EGRESS_RANGES,
     EXTERNAL_SERVICE_PRIORITY,
     IPV6_SUBNET_GATEWAY,
     LOCAL_PRIORITY,
@@ -14,6 +15,7 @@ from vpcipam.datapath.layout import (
 )
 from vpcipam.datapath.nft import TABLE, connmark_table
 from vpcipam.datapath.options import DatapathOptions, datapath_options
+from vpcipam.datapath.ownership import owned
 from vpcipam.datapath.values import (
     LOCAL_TABLE,
     MAIN_TABLE,
@@ -30,9 +32,6 @@ from vpcipam.datapath.values import (
 from vpcipam.datapath.xtables import CONNMARK_CHAIN, SNAT_CHAIN, reject_new, restore_mark, return_to, set_mark
 from vpcipam.errors import InvalidArgument, InvalidCidr
 from vpcipam.settings import Settings
-
-EGRESS_RANGES = {4: "169.254.172.0/22", 6: "fd00::ac:0/118"}
-"""The addresses of pods for their way out by the other IP version; the key is that version."""
 
 _IF_THERE = frozenset({errno.ENOENT})
 
@@ -52,7 +51,7 @@ def host_plan(
         settings: the variables of the aws-node container.
         vpc_cidrs: the CIDRs of the VPC, IPv4; those to which traffic keeps its source.
         nftables: connections are marked with nftables; upstream does so unless its iptables is a legacy one.
-        standing: what the host's namespace has.
+        standing: what the host's namespace has. Without it, rules 1535 of former settings stay.
 
     Raises:
         InvalidArgument: the ENI is not the primary one, or there is no VPC CIDR.
@@ -73,7 +72,7 @@ def host_plan(
         steps += _source_nat(primary, options, cidrs)
         steps += _marks(primary, options)
         steps += _connection_marks(options, (*cidrs, *options.exclude_snat_cidrs), nftables=nftables, there=frozenset(standing))
-    return (*steps, *_external_services(options))
+    return (*steps, *_external_services(options, owned(standing, settings)))
 
 
 def _ipv4_cidr(text: str) -> str:
@@ -141,11 +140,12 @@ def _rules(options: DatapathOptions) -> Iterator[Step]:
         yield Step(gateway, Mode.ADD, "branch ENIs resolve their gateway by its answers")
 
 
-def _external_services(options: DatapathOptions) -> Iterator[Step]:
-    former = Rule(priority=EXTERNAL_SERVICE_PRIORITY, table=MAIN_TABLE)
-    yield Step(former, Mode.DELETE_ALL, "AWS_EXTERNAL_SERVICE_CIDRS may have had others", fatal=False)
-    for cidr in options.external_service_cidrs:
-        rule = Rule(priority=EXTERNAL_SERVICE_PRIORITY, destination=cidr, table=MAIN_TABLE)
+def _external_services(options: DatapathOptions, there: Iterable[Readable]) -> Iterator[Step]:
+    wanted = [Rule(priority=EXTERNAL_SERVICE_PRIORITY, destination=cidr, table=MAIN_TABLE) for cidr in options.external_service_cidrs]
+    former = (each for each in there if isinstance(each, Rule) and each.priority == EXTERNAL_SERVICE_PRIORITY and each not in wanted)
+    for rule in sorted(former, key=repr):
+        yield Step(rule, Mode.ABSENT, "AWS_EXTERNAL_SERVICE_CIDRS no longer has it", fatal=False)
+    for rule in wanted:
         yield Step(rule, Mode.ADD, "AWS_EXTERNAL_SERVICE_CIDRS: traffic there leaves by the primary ENI", fatal=False)
 
 

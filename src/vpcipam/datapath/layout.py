@@ -34,6 +34,8 @@ BRANCH_TABLES = range(_BRANCH_TABLES + 1, _BRANCH_TABLES + 4095)
 """The tables of branch ENIs."""
 _TAKEN_VLAN_IDS = {153: "default", 154: "main", 155: "local"}
 _HASH_DIGITS = 11
+EGRESS_RANGES = {4: "169.254.172.0/22", 6: "fd00::ac:0/118"}
+"""The addresses of pods for their way out by the other IP version; the key is that version."""
 
 
 @attrs.frozen(kw_only=True)
@@ -127,6 +129,15 @@ def card_of(table: int | None) -> int | None:
     (3, None)
     """
     return (table - _CARD_TABLES) // _TABLES_PER_CARD if table is not None and table > _CARD_TABLES else None
+
+
+def is_eni_table(table: int | None) -> bool:
+    """Tell whether an ENI beside the primary one can have a table, by today's formula or by the one that upstream had before.
+
+    >>> is_eni_table(2), is_eni_table(10301), is_eni_table(254), is_eni_table(51820)
+    (True, True, False, False)
+    """
+    return table is not None and (1 < table <= _BRANCH_TABLES or _CARD_TABLES < table <= 2 * _CARD_TABLES)
 
 
 def branch_table(vlan_id: int) -> int:

@@ -4,8 +4,8 @@ import contextlib
 import ctypes
 import errno
 import os
-import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Self, TypeVar
 
 from vpcipam.errors import DatapathError, UnknownNamespace, file_trouble
@@ -76,18 +76,5 @@ class Namespaces:
 
 def in_thread(function: Callable[[], Answer]) -> Answer:
     """Call a function in a thread of its own, since a thread that has entered a namespace stays there. Its errors are raised here."""
-    answers: list[Answer] = []
-    errors: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            answers.append(function())
-        except BaseException as error:  # noqa: BLE001 - it is raised in the caller's thread
-            errors.append(error)
-
-    thread = threading.Thread(target=work, name="namespace")
-    thread.start()
-    thread.join()
-    for error in errors:
-        raise error
-    return answers[0]
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(function).result()

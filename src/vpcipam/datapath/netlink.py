@@ -35,8 +35,20 @@ _TO_TABLE = 1  # FR_ACT_TO_TBL
 _INVERTED = 2  # FIB_RULE_INVERT
 _PERMANENT = 0x80  # NUD_PERMANENT
 _NOT_SUPPRESSED = 0xFFFFFFFF
+_RULE_ATTRIBUTES = {
+    "FRA_PRIORITY",
+    "FRA_TABLE",
+    "FRA_SRC",
+    "FRA_DST",
+    "FRA_IIFNAME",
+    "FRA_FWMARK",
+    "FRA_FWMASK",
+    "FRA_IP_PROTO",
+    "FRA_PROTOCOL",
+    "FRA_SUPPRESS_PREFIXLEN",
+}
+"""What a `Rule` can say. A rule with other attributes is not one of the datapath."""
 _DAD_FAILED, _TENTATIVE = 0x08, 0x40  # IFA_F_…
-_OTHER_SELECTORS = ("FRA_OIFNAME", "FRA_UID_RANGE", "FRA_SPORT_RANGE", "FRA_DPORT_RANGE", "FRA_TUN_ID", "FRA_L3MDEV", "FRA_GOTO")
 
 
 def _number(names: dict[str, int], text: str) -> int:
@@ -211,13 +223,14 @@ def _routes(ipr: Socket) -> Iterator[Route]:
 def _rules(ipr: Socket) -> Iterator[Rule]:
     for version, family in _FAMILIES.items():
         for each in ipr.rule("dump", family=family):
-            suppressed = each.get("FRA_SUPPRESS_PREFIXLEN") not in {None, _NOT_SUPPRESSED} or each.get("FRA_SUPPRESS_IFGROUP") is not None
             if (
                 each["action"] != _TO_TABLE
                 or each["flags"] & _INVERTED
-                or suppressed
-                or any(each.get(name) is not None for name in _OTHER_SELECTORS)
+                or each["tos"]
+                or {name for name, _ in each["attrs"]} - _RULE_ATTRIBUTES
             ):
+                continue
+            if each.get("FRA_SUPPRESS_PREFIXLEN") not in {None, _NOT_SUPPRESSED}:
                 continue
             protocol = each.get("FRA_IP_PROTO")
             yield Rule(

@@ -6,6 +6,7 @@ from typing import Literal
 
 import attrs
 
+from vpcipam.errors import SettingsError
 from vpcipam.settings import VARIABLES, Settings
 
 DEFAULT_MARK = 0x80
@@ -63,7 +64,7 @@ def datapath_options(settings: Settings) -> DatapathOptions:
     """Read the variables that act on the datapath.
 
     Raises:
-        SettingsError: the container would not start with these settings.
+        SettingsError: the container would not start with these settings, or no pod could be connected.
     """
     settings.check()
     texts = settings.variables
@@ -74,12 +75,14 @@ def datapath_options(settings: Settings) -> DatapathOptions:
     def text(name: str) -> str:
         return str(_value(texts.get(name), name))
 
-    eni_mtu = int(text("AWS_VPC_ENI_MTU"))
+    eni_mtu, prefix = int(text("AWS_VPC_ENI_MTU")), text("AWS_VPC_K8S_CNI_VETHPREFIX")
+    if re.search(r"[\s/:]", prefix):
+        raise SettingsError(f"AWS_VPC_K8S_CNI_VETHPREFIX: no interface has a name that begins with {prefix!r}: write letters, such as eni")
     return DatapathOptions(
         ipv6=settings.enable_ipv6,
         eni_mtu=eni_mtu,
         pod_mtu=int(text("POD_MTU")) if "POD_MTU" in texts else eni_mtu,
-        veth_prefix=text("AWS_VPC_K8S_CNI_VETHPREFIX"),
+        veth_prefix=prefix,
         mark=read_mark(text("AWS_VPC_K8S_CNI_CONNMARK")),
         external_snat=flag("AWS_VPC_K8S_CNI_EXTERNALSNAT"),
         exclude_snat_cidrs=read_cidrs(text("AWS_VPC_K8S_CNI_EXCLUDE_SNAT_CIDRS")),

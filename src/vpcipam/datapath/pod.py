@@ -107,9 +107,9 @@ def quiet_ipv6(device: str) -> Iterator[Step]:
         yield Step(Sysctl(name=f"net/ipv6/conf/{device}/{name}", value=value), Mode.REPLACE, reason, tolerated=_IF_THERE)
 
 
-def without_ipv6(options: DatapathOptions) -> Iterator[Step]:
-    """Do what the tuning plugin does, which upstream chains for it."""
-    for each in ("all", "default", "lo") if options.disable_pod_ipv6 else ():
+def without_ipv6(options: DatapathOptions, *interfaces: str) -> Iterator[Step]:
+    """Do what the tuning plugin does, which upstream chains for it; in the end, and so also to interfaces that others have turned on."""
+    for each in (interfaces or ("all", "default", "lo")) if options.disable_pod_ipv6 else ():
         yield Step(
             Sysctl(name=f"net/ipv6/conf/{each}/disable_ipv6", value="1"), Mode.REPLACE, "DISABLE_POD_V6 turns IPv6 off", namespace="pod"
         )

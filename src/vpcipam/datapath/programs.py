@@ -1,19 +1,24 @@
-"""iptables, nftables and IPsec, by their programs, in the namespace that the thread is in."""
+"""iptables, nftables and IPsec by their programs, and kernel settings by their files, in the namespace that the thread is in."""
 
+import contextlib
 import errno
 import json
 import shlex
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import attrs
 
 from vpcipam.datapath.nft import parse_nft, rules_text
-from vpcipam.datapath.values import NftTable, XfrmPolicy, XfrmState, XtablesChain, XtablesRule, identity
+from vpcipam.datapath.values import NftTable, Sysctl, XfrmPolicy, XfrmState, XtablesChain, XtablesRule, identity
 from vpcipam.datapath.xfrm import created, deleted, parse_xfrm
 from vpcipam.datapath.xtables import parse_save
 from vpcipam.errors import DatapathError
 
-Filtered = XtablesChain | XtablesRule | NftTable | XfrmState | XfrmPolicy
+OfPrograms = XtablesChain | XtablesRule | NftTable | XfrmState | XfrmPolicy | Sysctl
 
+_SYSCTLS = Path("/proc/sys")
 _XTABLES = {4: "iptables", 6: "ip6tables"}
 _ABSENT = 1  # what `iptables -C` returns for a rule that is not there
 _NO_TARGET = ("does not exist", "Couldn't load target")
@@ -49,7 +54,7 @@ def _run(*command: str, text: str = "", accept: tuple[int, ...] = (0,)) -> subpr
     return done
 
 
-def matching(value: Filtered) -> list[Filtered]:
+def matching(value: OfPrograms) -> list[OfPrograms]:
     """Read what the kernel has in the place of a value: the same rule, or a chain or table of the same name.
 
     iptables itself compares rules, since releases spell them differently.
@@ -68,11 +73,13 @@ def matching(value: Filtered) -> list[Filtered]:
             return [each for each in saved if isinstance(each, XtablesChain) and each.name == value.name]
         case XfrmState() | XfrmPolicy():
             return [each for each in read_xfrm() if identity(each) == identity(value)]
+        case Sysctl():
+            return [attrs.evolve(value, value=(_SYSCTLS / value.name).read_text(encoding="ascii").strip())]
         case _:
-            return [each for each in _tables(value.family) if each.name == value.name]
+            return [*_tables(value.family, value.name)]
 
 
-def create(value: Filtered) -> None:
+def create(value: OfPrograms) -> None:
     """Create a rule, or replace a chain or a table, in one transaction."""
     match value:
         case XtablesRule():
@@ -83,11 +90,13 @@ def create(value: Filtered) -> None:
             # A state can't be changed. The keys are not for the list of processes, so they are not among the arguments.
             before = [deleted(each) for each in matching(value) if isinstance(each, XfrmState)]
             _run("ip", "-batch", "-", text="\n".join((*before, created(value), "")))
+        case Sysctl():
+            (_SYSCTLS / value.name).write_text(value.value, encoding="ascii")
         case _:
             _run("nft", "-f", "-", text="\n".join(rules_text(value)))
 
 
-def delete(value: Filtered) -> None:
+def delete(value: OfPrograms) -> None:
     """Delete a rule once, or a chain or a table with all in it."""
     match value:
         case XtablesRule():
@@ -96,6 +105,8 @@ def delete(value: Filtered) -> None:
             _restore(value, f"-X {value.name}")
         case XfrmState() | XfrmPolicy():
             _run("ip", "-batch", "-", text=f"{deleted(value)}\n")
+        case Sysctl():
+            raise DatapathError("a kernel setting can be changed, but not deleted")
         case _:
             _run("nft", "delete", "table", value.family, value.name)
 
@@ -114,10 +125,17 @@ def _saved(family: int, table: str | None = None) -> frozenset[XtablesChain | Xt
     return parse_save(_run(f"{_XTABLES[family]}-save", *(("-t", table) if table else ())).stdout, family)
 
 
-def read_xtables() -> Iterator[Filtered]:
+def read_xtables() -> Iterator[OfPrograms]:
     """Read all chains and rules of iptables and ip6tables."""
     for family in _XTABLES:
         yield from _saved(family)
+
+
+def read_sysctls(names: Iterable[str]) -> Iterator[OfPrograms]:
+    """Read kernel settings, without those that the kernel lacks."""
+    for name in names:
+        with contextlib.suppress(FileNotFoundError):
+            yield from matching(Sysctl(name=name, value=""))
 
 
 def read_xfrm() -> Iterator[XfrmState | XfrmPolicy]:
@@ -138,9 +156,9 @@ def read_nft() -> Iterator[NftTable]:
         yield from _tables(family)
 
 
-def _tables(family: str) -> Iterator[NftTable]:
-    """Read each table by itself: those of iptables can be long, and nft can't express all of their rules."""
+def _tables(family: str, wanted: str | None = None) -> Iterator[NftTable]:
+    """Read the table that is wanted, or each by itself: those of others can be long, and nft can't express all of their rules."""
     listed = json.loads(_run("nft", "--json", "list", "tables", family).stdout)
     for name in (each["table"]["name"] for each in listed["nftables"] if "table" in each):
-        if name not in _OF_IPTABLES:
+        if name == wanted or (wanted is None and name not in _OF_IPTABLES):
             yield from parse_nft(json.loads(_run("nft", "--json", "list", "table", family, name).stdout))

@@ -8,14 +8,11 @@ So a check, a garbage collection, and "nothing is left" are differences of sets:
 """
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from vpcipam.datapath import netlink, programs
 from vpcipam.datapath.namespaces import Namespaces, in_thread
-from vpcipam.datapath.values import Readable, Sysctl
+from vpcipam.datapath.values import Readable
 from vpcipam.errors import DatapathError
-
-_SYSCTLS = Path("/proc/sys")
 
 
 def read(
@@ -48,9 +45,7 @@ def _read(namespace: str | None, sysctls: Iterable[str], *, filters: bool, encry
                 found.update(programs.read_xtables(), programs.read_nft())
             if encryption:
                 found.update(programs.read_xfrm())
-            for name in sysctls:
-                if (path := _SYSCTLS / name).exists():
-                    found.add(Sysctl(name=name, value=path.read_text(encoding="ascii").strip()))
+            found.update(programs.read_sysctls(sysctls))
     except OSError as error:
         raise DatapathError(f"the namespace {namespace or 'of this process'} can't be read: {error.strerror}; run as root") from error
     return frozenset(found)

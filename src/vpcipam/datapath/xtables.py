@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from vpcipam.datapath.layout import whole
 from vpcipam.datapath.values import XtablesChain, XtablesRule, family_of
@@ -122,24 +122,3 @@ def _spelled(words: list[str]) -> Iterator[str]:
             yield from (word, address if "/" in address else whole(address))
         else:
             yield word
-
-
-def own(values: Iterable[XtablesChain | XtablesRule]) -> Iterator[XtablesChain | XtablesRule]:
-    """Pick the chains of the datapath, and the rules of built-in chains that only it writes."""
-    for value in values:
-        if isinstance(value, XtablesChain):
-            if value.name.startswith(OWN_CHAINS):
-                yield value
-        elif any(each in value.rule for each in _OWN_RULES):
-            yield value
-
-
-_OWN_RULES = (
-    "-j AWS-SNAT-CHAIN-",
-    "-j AWS-CONNMARK-CHAIN-",
-    "-j CNI-E4-",
-    "-j CNI-E6-",
-    "-j CONNMARK ",
-    "-d 169.254.172.0/22 ",
-    "-d fd00::ac:0/118 ",
-)

@@ -2,6 +2,7 @@
 
 import json
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,6 +57,12 @@ def test_ipv6_rules_and_routes(read):
         assert (state.families, [*state.values]) == ((6,), routes)
 
 
+def test_the_rule_of_an_interface_that_is_gone_is_read(read):
+    gone = Rule(priority=10, iif="vlan.eth.5", table=105)
+    for content in ([rule_row(gone) | {"iif_detached": None}], rule_text(gone).replace("vlan.eth.5", "vlan.eth.5 [detached]") + "\n"):
+        assert the_state(read(content)).values == (attrs.evolve(gone, family=6),)  # nothing shows the family
+
+
 def test_rules_without_addresses_are_of_ipv4_if_they_lead_to_the_default_table(read):
     plain = [{"priority": 0, "src": "all", "table": "local"}, {"priority": 32766, "src": "all", "table": "main"}]
     assert the_state(read(plain)).families == (6,)
@@ -76,6 +83,7 @@ def test_what_the_datapath_never_uses_is_left_out(read, skipped):
         {"priority": 3, "src": "all", "sport": 53, "table": "5"},
     ]
     text = "1:\tnot from 10.0.0.0/8 lookup 5\n2:\tfrom 10.0.0.0/8 prohibit\n3:\tfrom all sport 53 lookup 5\n"
+    text += "4:\tfrom all lookup [l3mdev-table]\n"
     routes = [{"dst": "10.0.0.0/8", "flags": [], "nexthops": []}, {"type": "unreachable", "dst": "10.0.0.0/8", "flags": []}]
     lines = "default via 10.0.0.1 dev eth0\n10.0.0.0/8\n\tnexthop via 10.0.0.2 dev eth0 weight 1\nunreachable 10.9.0.0/16\n"
     for content in (rules, text, routes):

@@ -208,6 +208,7 @@ def test_source_nat_that_is_left_is_told():
 def test_a_rule_of_an_eni_is_left_only_if_all_enis_are_shown():
     made = cluster()
     left = {Rule(source="10.0.15.250", table=9, priority=32765), Rule(source="10.9.0.0/16", table=9, priority=32765)}
+    left.add(Rule(source="192.168.1.5", table=500, priority=32765))  # the kernel gives this priority to a rule without one
     ((rule, where, message),) = told(made, lambda values: values | left)
     assert (rule, where) == ("eni-rule-left", "10.0.15.250")
     assert message == "has rule 32765 to table 9, and no attached ENI has it"
@@ -270,10 +271,12 @@ def test_an_ipv6_node_needs_no_source_nat():
 
 
 @pytest.mark.parametrize(
-    ("of_all", "own", "strict"), [("0", "1", True), ("1", "0", True), ("1", "2", False), ("2", "1", False), ("0", "0", False)]
+    ("of_all", "own", "strict"),
+    [("0", "1", True), ("1", "0", True), ("1", "2", False), ("2", "1", False), ("0", "0", False), ("1", None, False), (None, "1", False)],
 )
 def test_the_stricter_of_two_settings_counts_unless_one_is_loose(of_all, own, strict):
-    text = f"net.ipv4.conf.all.rp_filter = {of_all}\nnet.ipv4.conf.eth0.rp_filter = {own}\nnet.ipv4.conf.eth1.rp_filter = 1\n"
+    values = {"all": of_all, "eth0": own, "eth1": "1"}  # None is not shown
+    text = "".join(f"net.ipv4.conf.{name}.rp_filter = {value}\n" for name, value in values.items() if value is not None)
     assert [rule for rule, *_ in told(cluster(pods=0), more={"sysctl.txt": text})] == (["strict-rp-filter"] if strict else [])
 
 
@@ -293,6 +296,6 @@ def test_loose_files_join_the_only_node():
     written = documents(made, kernel=True)
     loose = {name.rpartition("/")[2].replace(".", "-"): content for name, content in written.items()}
     assert {each.rule for each in audit(evidence(loose)).findings}.isdisjoint(IDS)
-    loose["sysctl-txt"] = "net.ipv4.conf.all.rp_filter = 1\n"
+    loose["sysctl-txt"] = "net.ipv4.conf.all.rp_filter = 1\nnet.ipv4.conf.eth0.rp_filter = 0\n"
     (found,) = (each for each in audit(evidence(loose)).findings if each.rule in IDS)
     assert (found.rule, found.node) == ("strict-rp-filter", here.name)

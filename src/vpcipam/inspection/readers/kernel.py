@@ -207,7 +207,8 @@ def read_rule_text(collector: Collector, text: str) -> None:
             _skip_line(collector, line, number)
             continue
         row = {"priority": int(found[1]), **_host("src", found[3])} | ({"not": None} if found[2] else {})
-        words = found[4].split()
+        # The interface of a rule may be gone. A VRF's table is none that a rule of the datapath names.
+        words = found[4].replace(" [detached]", "").replace("lookup [l3mdev-table]", "l3mdev").split()
         for name, value in zip(words[::2], words[1::2], strict=False):
             if name == "fwmark":
                 mark, slash, mask = value.partition("/")

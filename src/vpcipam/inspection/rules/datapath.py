@@ -13,6 +13,7 @@ from vpcipam.datapath.layout import (
     card_of,
     eni_table,
     everywhere,
+    is_eni_table,
     whole,
 )
 from vpcipam.datapath.nft import TABLE as NFT_TABLE
@@ -227,7 +228,7 @@ def check_eni_rules(node: NodeCase) -> Iterator[Finding]:
         return
     enis = [fact.value for fact in node.network_interfaces]
     own = {address for eni in enis for address in (*eni.single_ips, *eni.ipv6_addresses)}
-    left = {_host(rule.source): rule for rule in _rules(node) if rule.priority == FROM_ENI_PRIORITY}
+    left = {_host(rule.source): rule for rule in _rules(node) if rule.priority == FROM_ENI_PRIORITY and is_eni_table(rule.table)}
     for address in _sorted(left.keys() - own - {""}):
         message = f"has rule {FROM_ENI_PRIORITY} to table {left[address].table}, and no attached ENI has it"
         suggestion = f"ip rule del from {address} priority {FROM_ENI_PRIORITY}"
@@ -298,7 +299,7 @@ def check_reverse_path(node: NodeCase) -> Iterator[Finding]:
     """The primary interface checks sources loosely (docs/datapath.md, "A node")."""
     device = next((route.device for route in _routes(node) if (route.destination, route.table) == (everywhere(4), MAIN_TABLE)), None)
     found = {each.name: each.value for state in _states(node, "sysctls", 4) for each in state.values if isinstance(each, Sysctl)}
-    values = [found.get(f"net/ipv4/conf/{name}/rp_filter", "0") for name in ("all", device)]
+    values = [found.get(f"net/ipv4/conf/{name}/rp_filter", "2") for name in ("all", device)]  # what is not shown may be loose
     if device is not None and max(values) == "1":  # the higher one counts
         message = "checks the sources of packets strictly (rp_filter 1): node ports of pods on further ENIs don't answer"
         suggestion = f"sysctl -w net.ipv4.conf.{device}.rp_filter=2"
