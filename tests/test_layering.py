@@ -87,6 +87,7 @@ HARMLESS = {
         "threading.Condition",
         "threading.Lock",
         "threading.RLock",
+        "threading.get_ident",
         "random.Random",
     ),
     *("urllib.parse", "urllib.parse.parse_qsl", "urllib.parse.quote", "urllib.parse.urlencode", "concurrent.futures.Executor"),

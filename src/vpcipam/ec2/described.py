@@ -231,7 +231,6 @@ _LAUNCH = {
     "launch_index": "AmiLaunchIndex",
     "key_name": "KeyName",
     "ebs_optimized": "EbsOptimized",
-    "client_token": "ClientToken",
 }
 """Keys of a world and the members of an instance that hold their values."""
 _CHANGED = re.compile(r"\(([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}) GMT\)")

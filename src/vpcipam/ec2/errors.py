@@ -37,6 +37,8 @@ class ErrorCode(enum.StrEnum):
     INVALID_PARAMETER_COMBINATION = "InvalidParameterCombination"
     MISSING_PARAMETER = "MissingParameter"
     INVALID_INPUT = "InvalidInput"
+    FILTER_LIMIT_EXCEEDED = "FilterLimitExceeded"
+    IMAGE_ID_MALFORMED = "InvalidAMIID.Malformed"
     INVALID_USER_DATA = "InvalidUserData.Malformed"
     MISSING_INPUT = "MissingInput"
     UNKNOWN_PARAMETER = "UnknownParameter"

@@ -25,7 +25,6 @@ class LaunchSettings:
         user_data: base64, as in EC2's requests; empty for none.
         monitored: whether monitoring is detailed.
         ebs_optimized: as in EC2.
-        client_token: the token of the call; empty for none.
 
     Raises:
         InvalidArgument: `user_data` is not base64.
@@ -35,7 +34,6 @@ class LaunchSettings:
     user_data: str = attrs.field(default="", validator=_require_base64)
     monitored: bool = False
     ebs_optimized: bool = False
-    client_token: str = ""
 
 
 NO_SETTINGS = LaunchSettings()

@@ -33,7 +33,7 @@ ALWAYS_SENT = {
         "Status",
     },
     "Instance": {
-        *("AmiLaunchIndex", "Architecture", "BlockDeviceMappings", "ClientToken", "EbsOptimized", "HibernationOptions", "Hypervisor"),
+        *("AmiLaunchIndex", "Architecture", "BlockDeviceMappings", "EbsOptimized", "HibernationOptions", "Hypervisor"),
         *("ImageId", "InstanceId", "InstanceType", "LaunchTime", "Monitoring", "NetworkInterfaces", "Placement", "ProductCodes", "State"),
         *("StateTransitionReason", "VirtualizationType"),
     },

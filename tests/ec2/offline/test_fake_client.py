@@ -198,6 +198,12 @@ def test_no_parameter_is_both_taken_and_ignored():
         assert not action.takes & action.ignores
 
 
+def test_a_client_token_has_up_to_128_characters(client, subnet_id):
+    client.create_network_interface(SubnetId=subnet_id, ClientToken="t" * 128)
+    with pytest.raises(ClientError, match=r"InvalidParameterValue.* for parameter clientToken is invalid"):
+        client.create_network_interface(SubnetId=subnet_id, ClientToken="t" * 129)
+
+
 def test_every_action_with_a_token_can_lose_its_answer():
     shapes = fake_client("ec2", Ec2Model()).meta.service_model
     tokened = {name for name in ACTIONS if "ClientToken" in shapes.operation_model(name).input_shape.members}

@@ -281,7 +281,7 @@ def test_the_settings_of_a_launch_are_shown(client, model):
     assert (pending["Monitoring"], pending["StateReason"]) == ({"State": "pending"}, {"Code": "pending", "Message": "pending"})
     (shown,) = client.describe_instances()["Reservations"][0]["Instances"]
     assert (shown["KeyName"], shown["Monitoring"], shown["EbsOptimized"]) == ("me", {"State": "enabled"}, True)
-    assert (shown["ClientToken"], shown["Architecture"]) == ("once", "x86_64")
+    assert shown["Architecture"] == "x86_64"
     values = {
         name: client.describe_instance_attribute(InstanceId=shown["InstanceId"], Attribute=name)[f"{name[0].upper()}{name[1:]}"]["Value"]
         for name in ("userData", "ebsOptimized", "disableApiTermination", "disableApiStop")
@@ -299,11 +299,20 @@ def test_the_settings_of_a_launch_are_shown(client, model):
 def test_user_data_is_base64_on_the_wire(client):
     client.meta.events.unregister("before-parameter-build.ec2.RunInstances", base64_encode_user_data)
     assert code(launch, client=client, UserData="no base64!") == "InvalidUserData.Malformed"
+    assert code(launch, client=client, UserData="eHh4" * 5462) == "InvalidParameterValue"  # two bytes more than 16 KiB
+    assert len(launch(client, UserData="eHh4" * 5461)["Instances"]) == 1
+
+
+def test_an_image_has_an_id_or_a_parameter_with_one(client, model):
+    assert code(launch, client=client, ImageId="ubuntu") == "InvalidAMIID.Malformed"
+    for image_id in ("ami-1", "resolve:ssm:/aws/service/eks/image_id"):
+        launch(client, ImageId=image_id)
+    assert [each.image_id for each in model.instances] == ["ami-1", "resolve:ssm:/aws/service/eks/image_id"]
 
 
 def test_a_launch_without_settings_shows_that_too(client):
     shown = launch(client)["Instances"][0]
-    assert (shown["Monitoring"], shown["EbsOptimized"], shown["ClientToken"] != "") == ({"State": "disabled"}, False, True)
+    assert (shown["Monitoring"], shown["EbsOptimized"]) == ({"State": "disabled"}, False)
     assert "KeyName" not in shown
     attribute = client.describe_instance_attribute(InstanceId=shown["InstanceId"], Attribute="userData")
     assert attribute["UserData"] == {}

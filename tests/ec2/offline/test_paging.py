@@ -33,6 +33,22 @@ def test_without_a_page_size_there_is_one_page(client, eni_ids):
     assert "NextToken" not in answer
 
 
+def test_an_empty_token_asks_for_the_first_page(client, eni_ids):
+    """As in loops that begin with one."""
+    assert ids(client.describe_network_interfaces(MaxResults=5, NextToken="")) == eni_ids[:5]
+
+
+def test_the_filters_of_a_request_are_limited(client, eni_ids):
+    def read(filters, values):
+        return client.describe_network_interfaces(
+            Filters=[{"Name": "network-interface-id", "Values": [*eni_ids, *["x"] * values]}] * filters
+        )
+
+    assert ids(read(50, 0)) == ids(read(1, 200 - 12)) == eni_ids
+    for filters, values in ((51, 0), (1, 200 - 11)):
+        assert code_of(read, filters=filters, values=values) == "FilterLimitExceeded"
+
+
 def test_pages_have_neither_gaps_nor_overlaps(client, eni_ids):
     first = client.describe_network_interfaces(MaxResults=5)
     second = client.describe_network_interfaces(MaxResults=5, NextToken=first["NextToken"])

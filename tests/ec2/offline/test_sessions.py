@@ -166,6 +166,71 @@ def test_afterwards_nothing_is_caught_and_the_clients_are_dead():
         client.describe_vpcs()
 
 
+def test_threads_with_models_of_their_own_end_in_any_order():
+    original = botocore.session.Session.create_client
+    first_is_in, second_is_in, first_is_out = threading.Event(), threading.Event(), threading.Event()
+    counts = {}
+
+    @offline_ec2()
+    def first():
+        first_is_in.set()
+        assert second_is_in.wait(30)
+        client = boto3.client("ec2")
+        client.create_vpc(CidrBlock=CIDR)
+        counts["first"] = len(client.describe_vpcs()["Vpcs"])
+
+    @offline_ec2()
+    def second():
+        second_is_in.set()
+        assert first_is_out.wait(30)
+        counts["second"] = len(by_client())
+
+    one, other = threading.Thread(target=first), threading.Thread(target=second)
+    one.start()
+    assert first_is_in.wait(30)
+    other.start()
+    one.join()
+    first_is_out.set()
+    other.join()
+    assert counts == {"first": 1, "second": 0}
+    assert botocore.session.Session.create_client is original
+
+
+def test_one_decorator_serves_calls_at_once():
+    both_are_in = threading.Barrier(2)
+    seen = []
+
+    @offline_ec2()
+    def read(wait):
+        client = boto3.client("ec2")
+        both_are_in.wait(30)
+        wait()
+        seen.append(client.describe_vpcs()["Vpcs"])
+
+    threads = [threading.Thread(target=read, args=(lambda: None,))]
+    threads.append(threading.Thread(target=read, args=(threads[0].join,)))
+    for thread in threads:
+        thread.start()
+    threads[1].join()
+    assert seen == [[], []]
+
+
+def test_code_that_would_run_outside_is_not_decorated():
+    class Tests:
+        def test_it(self):
+            """A runner would call it outside."""
+
+    def fixture():
+        yield
+
+    async def stream():
+        yield
+
+    for each in (Tests, fixture, stream):
+        with pytest.raises(InvalidArgument, match=f"{each.__name__} is a class or a generator"):
+            offline_ec2()(each)
+
+
 def test_an_error_passes():
     original = botocore.session.Session.create_client
     with pytest.raises(NotModelled), offline_ec2():

@@ -101,7 +101,8 @@ class VpcActions(Actions):
         cidr = vpc.ipv6_cidr if association_id == vpc.ipv6_association_id else vpc.cidrs[association_id]
         assert cidr is not None, "an association has a CIDR"  # noqa: S101 - for the type checker
         if association_id == next(iter(vpc.cidrs)):
-            raise call.refusal(ErrorCode.OPERATION_NOT_PERMITTED, f"{cidr} is the primary IPv4 CIDR block of {vpc.vpc_id}")
+            named = f"The vpc CIDR block with association ID {association_id} may not be disassociated."
+            raise call.refusal(ErrorCode.OPERATION_NOT_PERMITTED, f"{named} It is the primary IPv4 CIDR block of the VPC")
         for subnet in vpc.subnets.values():
             part = subnet.addresses.whole(cidr.version)
             if part is not None and holds(cidr, part):

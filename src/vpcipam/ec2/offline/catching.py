@@ -1,6 +1,7 @@
 """Catches every EC2 client that is made, by whomever, and lets a model answer it: boto3's, botocore's, aiobotocore's and aioboto3's."""
 
 import inspect
+import threading
 from collections.abc import Callable
 from functools import wraps
 from types import TracebackType
@@ -14,6 +15,7 @@ from botocore.config import Config
 
 from vpcipam.ec2.model import Ec2Model
 from vpcipam.ec2.offline.answering import Answering
+from vpcipam.errors import InvalidArgument
 
 try:
     from aiobotocore.awsrequest import AioAWSResponse
@@ -26,8 +28,6 @@ _Result = TypeVar("_Result")
 
 _CREDENTIALS = {"aws_access_key_id": "offline", "aws_secret_access_key": "offline"}
 _DEFAULT_REGION = "us-east-1"
-_UNCAUGHT = "_vpcipam_uncaught"
-"""The attribute of a replaced method with the one that it replaces."""
 
 
 class offline_ec2:  # noqa: N801 - it is used like a function
@@ -36,7 +36,7 @@ class offline_ec2:  # noqa: N801 - it is used like a function
     It catches `boto3.client`, `boto3.resource`, sessions of boto3 and botocore, and those of aiobotocore and aioboto3 if they are there,
     in every thread. A client needs no credentials, and without a configured region it gets us-east-1. Clients that were made before, and
     those of other services, stay as they are. A client that was made meanwhile refuses calls afterwards, so that a test can't reach AWS by
-    mistake.
+    mistake. Of several that are entered, the innermost one of the client's thread answers, else the latest one.
 
     A client retries as it is configured, with pauses in real time.
 
@@ -59,57 +59,90 @@ class offline_ec2:  # noqa: N801 - it is used like a function
     def __init__(self, model: Ec2Model | None = None, *, now_ns: Callable[[], int] | None = None) -> None:
         self._model = model
         self._now_ns = now_ns or (lambda: 0)
-        self._entered: list[tuple[Answering, list[tuple[type, str, Any]]]] = []
+        self._entered: list[Answering] = []
 
     def __enter__(self) -> Ec2Model:
         model = Ec2Model() if self._model is None else self._model
         answering = Answering(model, self._now_ns)
-        replaced = [_replace(botocore.session.Session, "create_client", _catching(answering))]
-        if AioSession is not None:
-            replaced.append(_replace(AioSession, "_create_client", _catching_async(answering)))
-        self._entered.append((answering, replaced))
+        self._entered.append(answering)
+        _CATCHERS.add(answering)
         return model
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        answering, replaced = self._entered.pop()
+        answering = self._entered.pop()
         answering.end()
-        for owner, name, original in replaced:
-            setattr(owner, name, original)
+        _CATCHERS.remove(answering)
 
     def __call__(self, function: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:
-        """Decorate a function, which may be asynchronous."""
+        """Decorate a function, which may be asynchronous.
+
+        Raises:
+            InvalidArgument: for a class or a generator, whose code would run outside.
+        """
+        if inspect.isclass(function) or inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            message = f"offline_ec2 decorates functions and coroutines; {function.__qualname__} is a class or a generator"
+            raise InvalidArgument(f"{message}: use `with offline_ec2():` inside, or the fixture ec2_offline")
         if inspect.iscoroutinefunction(function):
 
             @wraps(function)
             async def answered_async(*arguments: _Parameters.args, **options: _Parameters.kwargs) -> object:
-                with self:
+                with offline_ec2(self._model, now_ns=self._now_ns):
                     return await function(*arguments, **options)
 
             return cast("Callable[_Parameters, _Result]", answered_async)
 
         @wraps(function)
         def answered(*arguments: _Parameters.args, **options: _Parameters.kwargs) -> _Result:
-            with self:
+            with offline_ec2(self._model, now_ns=self._now_ns):
                 return function(*arguments, **options)
 
         return answered
 
 
-def _replace(owner: type, name: str, catch: Callable[[Any], Any]) -> tuple[type, str, Any]:
-    """Replace a method by what `catch` makes of it; return what restores it. Within another `offline_ec2`, only the inner one catches."""
-    original = vars(owner)[name]
-    uncaught = getattr(original, _UNCAUGHT, original)
-    catching = catch(uncaught)
-    setattr(catching, _UNCAUGHT, uncaught)
-    setattr(owner, name, catching)
-    return owner, name, original
+class _Catchers:
+    """Those who answer new clients. While there are any, the methods that make clients are replaced."""
 
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._catchers: list[tuple[int, Answering]] = []  # the thread that entered, and who answers
+        self._replaced: list[tuple[type, str, Any]] = []
 
-def _catching(answering: Answering) -> Callable[[Any], Any]:
-    def catch(original: Any) -> Any:  # noqa: ANN401 - a method of botocore
+    def add(self, answering: Answering) -> None:
+        """Answer new clients from now on."""
+        with self._lock:
+            self._catchers.append((threading.get_ident(), answering))
+            if len(self._catchers) > 1:
+                return
+            self._replace(botocore.session.Session, "create_client", self._catch)
+            if AioSession is not None:
+                self._replace(AioSession, "_create_client", self._catch_async)
+
+    def remove(self, answering: Answering) -> None:
+        """Answer no new clients any more. Threads may end in another order than they began."""
+        with self._lock:
+            self._catchers = [each for each in self._catchers if each[1] is not answering]
+            if self._catchers:
+                return
+            for owner, name, original in self._replaced:
+                setattr(owner, name, original)
+            self._replaced.clear()
+
+    def _replace(self, owner: type, name: str, catch: Callable[[Any], Any]) -> None:
+        original = vars(owner)[name]
+        self._replaced.append((owner, name, original))
+        setattr(owner, name, catch(original))
+
+    def _latest(self) -> Answering | None:
+        """Return the innermost one of this thread, else of any."""
+        catchers = self._catchers
+        own = [answering for thread, answering in catchers if thread == threading.get_ident()]
+        return next(reversed(own or [answering for _, answering in catchers]), None)
+
+    def _catch(self, original: Any) -> Any:  # noqa: ANN401 - a method of botocore
         @wraps(original)
         def create_client(session: Any, service_name: str, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - likewise
-            if service_name != "ec2":
+            answering = self._latest()
+            if service_name != "ec2" or answering is None:
                 return original(session, service_name, *arguments, **options)
             client = original(session, service_name, **_options(session, arguments, options))
             answering.answer_for(client)
@@ -117,14 +150,11 @@ def _catching(answering: Answering) -> Callable[[Any], Any]:
 
         return create_client
 
-    return catch
-
-
-def _catching_async(answering: Answering) -> Callable[[Any], Any]:
-    def catch(original: Any) -> Any:  # noqa: ANN401 - a method of aiobotocore
+    def _catch_async(self, original: Any) -> Any:  # noqa: ANN401 - a method of aiobotocore
         @wraps(original)
         async def create_client(session: Any, service_name: str, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - likewise
-            if service_name != "ec2":
+            answering = self._latest()
+            if service_name != "ec2" or answering is None:
                 return await original(session, service_name, *arguments, **options)
             client = await original(session, service_name, **_options(session, arguments, options))
             answering.answer_for(client, _async_response)
@@ -132,8 +162,8 @@ def _catching_async(answering: Answering) -> Callable[[Any], Any]:
 
         return create_client
 
-    return catch
 
+_CATCHERS = _Catchers()
 
 _POSITIONAL = ("region_name", "api_version", "use_ssl", "verify", "endpoint_url", *_CREDENTIALS, "aws_session_token", "config")
 """The parameters of botocore's create_client after the service."""

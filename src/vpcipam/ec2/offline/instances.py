@@ -1,5 +1,6 @@
 """Handlers of the actions on instances and instance types."""
 
+import base64
 import itertools
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -22,6 +23,7 @@ from vpcipam.errors import InvalidArgument, UnknownInstanceType
 _LARGEST_PAGE_OF_TYPES = 100
 _OF_THE_INSTANCE = {"SubnetId": "subnet ID", "PrivateIpAddress": "private address", "SecurityGroupIds": "security groups"}
 """The parameters of a launch that go without network interfaces, in EC2's words."""
+_MOST_USER_DATA_BYTES = 16 * 1024
 _DEFAULT_TYPE = "m1.small"
 _ENI = "network-interface"
 
@@ -32,6 +34,7 @@ def _run(request: Request) -> Members:
         request = attrs.evolve(request, members={**template.data, **request.members})
         ACTIONS["RunInstances"].require_known(request, ())
     _require_harmless(request)
+    _require_image_id(request)
     settings = _settings(request)
     zone = _placement(request)
     given = request.get("NetworkInterfaces", ())
@@ -78,17 +81,27 @@ def _run(request: Request) -> Members:
     return _show_launched(request, launched)
 
 
+def _require_image_id(request: Request) -> None:
+    """Check that an image has the form of an id, or of a parameter that has one; which images there are, the model doesn't know."""
+    image_id = request.get("ImageId")
+    if image_id is not None and not image_id.startswith(("ami-", "resolve:ssm:")):
+        raise request.refusal(ErrorCode.IMAGE_ID_MALFORMED, f'Invalid id: "{image_id}" (expecting "ami-...")')
+
+
 def _settings(request: Request) -> LaunchSettings:
     try:
-        return LaunchSettings(
+        settings = LaunchSettings(
             key_name=request.get("KeyName", ""),
             user_data=request.get("UserData", ""),
             monitored=request.get("Monitoring", {}).get("Enabled", False),
             ebs_optimized=request.get("EbsOptimized", False),
-            client_token=request.get("ClientToken", ""),
         )
     except InvalidArgument:
         raise request.refusal(ErrorCode.INVALID_USER_DATA, "Invalid BASE64 encoding of user data.") from None
+    if len(base64.b64decode(settings.user_data)) > _MOST_USER_DATA_BYTES:
+        message = f"User data is limited to {_MOST_USER_DATA_BYTES} bytes"
+        raise request.refusal(ErrorCode.INVALID_PARAMETER_VALUE, message)
+    return settings
 
 
 def _require_harmless(request: Request) -> None:

@@ -21,6 +21,8 @@ _Item = TypeVar("_Item")
 PAGE = ("MaxResults", "NextToken")
 """The parameters of paged answers."""
 _OF_EVERY_ACTION = {"DryRun", "ClientToken"}
+_MOST_FILTERS = 50
+_MOST_VALUES = 200
 
 
 @attrs.frozen
@@ -135,9 +137,17 @@ class Request:
         return tuple(pairs)
 
     def filters(self) -> list[tuple[str, tuple[str, ...]]]:
-        """Return the filters: names with values. EC2 takes several filters of one name, all of which must match."""
+        """Return the filters: names with values. EC2 takes several filters of one name, all of which must match.
+
+        Raises:
+            Ec2Error: InvalidParameterValue for one without a name or values; FilterLimitExceeded for too many (EC2: "Filter the output").
+        """
         found = []
-        for each in self.get("Filters", ()):
+        given = self.get("Filters", ())
+        if len(given) > _MOST_FILTERS or any(len(each.get("Values", ())) > _MOST_VALUES for each in given):
+            message = f"A request has at most {_MOST_FILTERS} filters, and a filter {_MOST_VALUES} values."
+            raise self.refusal(ErrorCode.FILTER_LIMIT_EXCEEDED, message)
+        for each in given:
             name = each.get("Name")
             if not name or not each.get("Values"):
                 message = f"The filter '{name}' is invalid: each filter needs a name and values"
@@ -277,7 +287,7 @@ def paged(
     """
     size = request.get("MaxResults")
     token = request.get("NextToken")
-    if token is not None:
+    if token:  # an empty one asks for the first page
         last_shown = _read_token(request, token)
         items = [item for item in items if key(item) > last_shown]
     page = items[: default_page if size is None else size]

@@ -34,6 +34,8 @@ ACTIONS: Final[dict[str, ActionHandler]] = dict(sorted(item for module in _MODUL
 _OK = 200
 _MOST_TOKENS = 10_000
 """So many client tokens are remembered, the latest ones. More would let a server grow without end."""
+_LONGEST_TOKEN = 128
+"""EC2 allows 64 or 128 characters, by action."""
 _BAD_REQUEST = 400
 
 
@@ -93,6 +95,9 @@ class Server:
         token = request.get("ClientToken")
         if token is None:
             return action.answer(request)
+        if len(token) > _LONGEST_TOKEN:
+            message = f"Value ({token}) for parameter clientToken is invalid. It has at most {_LONGEST_TOKEN} characters."
+            raise request.refusal(ErrorCode.INVALID_PARAMETER_VALUE, message)
         earlier, answer = self._granted.get((request.action, token), (request.members, None))
         if earlier != request.members:
             message = f"ClientToken {token!r} was used before with other parameters"

@@ -181,7 +181,6 @@ def instance_view(instance: Instance, region: Region) -> Members:
         "AmiLaunchIndex": instance.launch_index,
         "Architecture": architecture_of(instance.instance_type),
         "BlockDeviceMappings": [],
-        "ClientToken": settings.client_token,
         "EbsOptimized": settings.ebs_optimized,
         "HibernationOptions": {"Configured": False},
         "Hypervisor": HYPERVISOR,

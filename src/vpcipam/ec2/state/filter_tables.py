@@ -308,7 +308,6 @@ INSTANCE_FILTERS: Mapping[str, Reader[Instance]] = {
     "architecture": lambda instance: (architecture_of(instance.instance_type),),
     "availability-zone": lambda instance: (instance.availability_zone,),
     "availability-zone-id": lambda instance: (zone_id(instance.availability_zone),),
-    "client-token": lambda instance: (instance.settings.client_token,),
     "dns-name": lambda instance: (public_dns_name(ip, region_of(instance.availability_zone)) for ip in public_ips(instance)),
     "ebs-optimized": lambda instance: (_truth(instance.settings.ebs_optimized),),
     "hypervisor": lambda _: (HYPERVISOR,),

@@ -28,7 +28,8 @@ UNMODELLED_FILTERS: Mapping[str, frozenset[str]] = {
         block-device-mapping.status block-device-mapping.volume-id boot-mode capacity-reservation-id
         capacity-reservation-specification.capacity-reservation-preference
         capacity-reservation-specification.capacity-reservation-target.capacity-reservation-id
-        capacity-reservation-specification.capacity-reservation-target.capacity-reservation-resource-group-arn current-instance-boot-mode
+        capacity-reservation-specification.capacity-reservation-target.capacity-reservation-resource-group-arn client-token
+        current-instance-boot-mode
         ena-support enclave-options.enabled hibernation-options.configured host-id iam-instance-profile.arn iam-instance-profile.id
         instance-lifecycle kernel-id maintenance-options.auto-recovery metadata-options.http-endpoint metadata-options.http-protocol-ipv4
         metadata-options.http-protocol-ipv6 metadata-options.http-put-response-hop-limit metadata-options.http-tokens
