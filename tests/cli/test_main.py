@@ -31,6 +31,16 @@ def failing(monkeypatch):
     return fail
 
 
+def test_without_the_compiled_pools_a_command_says_so_in_one_line(environment):
+    code = "import sys; sys.modules['vpcipam._pool'] = None; from vpcipam.cli import run_process; sys.exit(run_process())"
+    environment.pop("VPCIPAM_NO_EXTENSION", None)
+    command = [sys.executable, "-c", code, "plan", "m5.large", "--pods", "3"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)  # noqa: S603 - as it stands
+    assert done.stdout.startswith("m5.large")
+    assert done.stderr.startswith("warning: vpcipam runs without its compiled pools")
+    assert done.stderr.count("\n") == 1
+
+
 def test_the_version_is_printed(cli):
     assert cli("--version").out == f"vpcipam {__version__}\n"
 

@@ -518,8 +518,8 @@ def test_releases_are_implied_by_wordings():
     old, new = LogWriter((1, 5, 7)), LogWriter((1, 18, 0))
     for log in (old, new):
         log.assign("c1", A)
-    assert check(old.data).releases == ("by the wordings 1.5.0 to 1.5.7",)
-    assert check(old.data + new.data).releases == ("by the wordings several, from 1.5.7 or older to 1.16.0 or newer",)
+    assert check(old.data).releases == ("with the wordings of 1.5.0 to 1.5.7",)
+    assert check(old.data + new.data).releases == ("with the wordings of several, from 1.5.7 or older to 1.16.0 or newer",)
     assert check(b"2018-02-27T13:58:33Z [INFO] hello\n").releases == ()
 
 

@@ -6,10 +6,11 @@ With `--json`, stdout holds one JSON document and nothing else; after a refusal 
 import gc
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 from vpcipam.cli.exit_codes import ExitCode
-from vpcipam.cli.streams import abandon_stdout, complain, flush_stdout
+from vpcipam.cli.streams import abandon_stdout, complain, flush_stdout, note
 from vpcipam.errors import VpcIpamError, file_trouble
 
 __all__ = ["main", "run_process"]
@@ -24,6 +25,7 @@ SELDOM = 50_000
 def run_process() -> int:
     """Run the command line as all that this process does, and return its exit code. The scripts that pip installs call this."""
     gc.set_threshold(SELDOM)
+    warnings.showwarning = _show_warning
     code = main()
     gc.freeze()  # spares the interpreter's last collection, a fifth of the CPU time of a short run
     return code
@@ -62,6 +64,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 - users get a traceback only on request
         return _fault(error)
     return code
+
+
+def _show_warning(message: Warning | str, *_: object) -> None:
+    """Show a warning of Python, such as that of the pools, in one line, without a place in the sources."""
+    note(f"warning: {message}")
 
 
 def _called_as(path: str) -> str:

@@ -66,15 +66,15 @@ def show_unchecked(page: "Page", unchecked: tuple[Unchecked, ...]) -> None:
         return
     page.line()
     rules: dict[Missing, dict[str, None]] = {}
-    nodes: dict[Missing, dict[str, None]] = {}
+    nodes: dict[Missing, set[str]] = {}
     for each in unchecked:
         for missing in each.missing:
             rules.setdefault(missing, {})[each.rule] = None
-            nodes.setdefault(missing, {})[each.node] = None
+            nodes.setdefault(missing, set()).update({each.node} - {""})
     page.line(f"Not enough in this to check {counted(len({each.rule for each in unchecked}), 'rule')}:", "bold")
     for missing, needing in sorted(rules.items(), key=lambda item: -len(item[1]))[:_MOST_MISSING]:
         on = f" on {len(nodes[missing])} nodes" if len(nodes[missing]) > 1 else ""
-        page.line(f"{missing.what}{on}, for {counted(len(needing), 'rule')}", "dim")
+        page.line(f"{missing.what}, for {counted(len(needing), 'rule')}{on}", "dim")
         page.indented(f"→ {missing.how}")
     if len(rules) > _MOST_MISSING:
         page.line(f"… and {len(rules) - _MOST_MISSING} more; --json has them all", "dim")

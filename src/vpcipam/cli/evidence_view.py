@@ -34,7 +34,7 @@ _NAMES = {
     "cni_nodes": "CNINodes",
     "kubelet_limits": "limits of kubelets",
     "metrics": "samples of metrics",
-    "log_signs": "troubles and variables that logs tell of",
+    "log_signs": "troubles and variables in logs",
     "kernel_states": "outputs about the kernel",
 }
 

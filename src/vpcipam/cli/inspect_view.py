@@ -82,6 +82,7 @@ def _subnets(page: "Page", surveyed: NodeSurvey) -> None:
     ]
     page.table(heads, rows, numbers={"free", "free /28s", "ENIs here"}, fold={"new ENIs"})
     page.line("free /28s: an upper bound: EC2 does not report them, and a CIDR reservation that was not read can hold any of them", "dim")
+    page.line("new ENIs: the order in which ipamd tries the subnets for the next ENI", "dim")
 
 
 def _order(surveyed: NodeSurvey, each: SubnetSurvey) -> str:

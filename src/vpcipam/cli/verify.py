@@ -121,6 +121,7 @@ def _show(page: "Page", found: Verification, *, timeline: bool) -> None:
     if timeline:
         _timeline(page, found)
     if found.unseen:
+        page.line()
         page.line("What the logs can't show", "bold")
         for each in found.unseen:
             page.indented(each)
@@ -160,6 +161,7 @@ def _violation(page: "Page", violation: LogViolation) -> None:
 
 
 def _plugin(page: "Page", calls: PluginCalls) -> None:
+    page.line()
     page.line("Calls of the plugin", "bold")
     cards = ", ".join(f"{number(count)} of card {card}" for card, count in calls.addresses_by_card.items())
     given = f"{number(calls.answer_count)} got addresses, {number(calls.compared_count)} of them compared with ipamd.log"
@@ -181,6 +183,7 @@ def _plugin(page: "Page", calls: PluginCalls) -> None:
 
 
 def _timeline(page: "Page", found: Verification) -> None:
+    page.line()
     page.line("Timeline" if found.timeline else "Timeline: nothing that matters", "bold")
     rows = [
         (date_text(each.now_ns), str(each.place), each.text + (f" × {each.count}" if each.count > 1 else "")) for each in found.timeline

@@ -247,7 +247,7 @@ def _result(
         violation_count=violation_count,
         sources=tuple(reports),
         counts=dict(sorted(counts.items())),
-        releases=(*versions, *([f"by the wordings {implied}"] if implied else [])),
+        releases=(*versions, *([f"with the wordings of {implied}"] if implied else [])),
         restarts=tuple(log.restarts),
         ec2_errors=dict(log.ec2_errors.most_common()),
         unseen=tuple(_unseen(log, plugin, reports, has_limits=has_limits)),

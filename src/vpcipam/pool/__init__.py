@@ -58,13 +58,13 @@ else:
 
         USING_EXTENSION = False
         if isinstance(error, ModuleNotFoundError):
-            reason, cure = "were not built", "Install a C compiler and install vpcipam again."
+            reason, cure = "were not built", "To have them, install a C compiler, then vpcipam again."
         else:
             reason = f"can't be loaded ({error})"
             cure = "A process can load them in one interpreter: import vpcipam there first."
         warnings.warn(
-            f"vpcipam uses its plain pools, ten times as slow, since the compiled ones {reason}. {cure} VPCIPAM_NO_EXTENSION=1 chooses the "
-            "plain ones, without this warning",
+            f"vpcipam runs without its compiled pools, which {reason}: the results are the same, but each pool operation takes about ten "
+            f"times as long. {cure} VPCIPAM_NO_EXTENSION=1 turns this warning off",
             RuntimeWarning,
             stacklevel=2,
         )
