@@ -25,7 +25,7 @@ SELDOM = 50_000
 def run_process() -> int:
     """Run the command line as all that this process does, and return its exit code. The scripts that pip installs call this."""
     gc.set_threshold(SELDOM)
-    warnings.showwarning = _show_warning
+    warnings.showwarning = _show_warning  # type: ignore[assignment] # it needs only the message
     code = main()
     gc.freeze()  # spares the interpreter's last collection, a fifth of the CPU time of a short run
     return code
