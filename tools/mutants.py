@@ -56,7 +56,7 @@ ROOMS: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {  # the modules in s
     "settings": (["settings/*.py"], ["tests/settings"]),
     "planner": (["planner/*.py"], ["tests/planner"]),
     "datapath": (
-        [f"datapath/{name}.py" for name in _PURE_DATAPATH],
+        [f"datapath/{name}.py" for name in (*_PURE_DATAPATH, "pieces")],
         [f"tests/datapath/test_{name}.py" for name in (*_PURE_DATAPATH, "plans")],
     ),
     "fleet": (["fleet/tune.py", "fleet/summary.py"], ["tests/fleet/test_tune.py", "tests/fleet/test_summary.py"]),

@@ -18,6 +18,8 @@ def test_one_pod_is_shown_alone(cli):
     out = cli("datapath", "m5.large", "--pods", "10", "--pod", "10").out
     assert "rule 1536: from 10.0.0.15/32" in out
     assert "POSTROUTING" not in out
+    document = cli("datapath", "m5.large", "--pods", "10", "--pod", "10", "--json").document
+    assert (document["node"], document["enis"], [pod["name"] for pod in document["pods"]]) == ([], [], ["pod-10"])
     refused = cli("datapath", "m5.large", "--pods", "10", "--pod", "11")
     assert refused.code == 2
     assert "--pod 11: pods 1 to 10 have an address; raise --pods" in refused.err

@@ -118,7 +118,7 @@ def test_what_is_created_is_read_back_and_what_is_deleted_is_gone(apply, read, h
         apply(step(value))
     assert apply(step(value, Mode.DELETE_ONE)) == ()
     assert (read(), host.state()) == (before, state)
-    assert apply(step(value, Mode.ABSENT), step(value, Mode.DELETE_ALL)) == ()  # it is not there
+    assert apply(step(value, Mode.ABSENT), step(value, Mode.ABSENT)) == ()  # it is not there
     with pytest.raises(DatapathError) as caught:
         apply(step(value, Mode.DELETE_ONE))
     assert caught.value.errno in {errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL}
@@ -139,7 +139,7 @@ def test_a_failure_undoes_what_was_created(apply, host):
 def test_a_failure_undoes_what_was_deleted(apply, read):
     apply(*map(step, VALUES.values()))
     before = read()
-    deletions = [step(value, Mode.DELETE_ALL) for value in VALUES.values()]
+    deletions = [step(value, Mode.ABSENT) for value in VALUES.values()]
     with pytest.raises(DatapathError):
         apply(*deletions, FAILING)
     assert read() == before
@@ -228,7 +228,7 @@ def test_a_deletion_matches_what_is_given(apply, read):
     apply(*map(step, (*rules, other)))
     apply(step(Rule(source="10.0.1.50/32", priority=1536), Mode.DELETE_ONE))
     assert {*rules, other} & read() == {*rules[1:], other}
-    apply(step(Rule(source="10.0.1.50/32"), Mode.DELETE_ALL))
+    apply(step(Rule(source="10.0.1.50/32"), Mode.ABSENT))
     assert {*rules, other} & read() == {other}
 
 
@@ -236,7 +236,7 @@ def test_what_a_step_did_before_it_failed_is_undone_and_what_others_delete_meanw
     from vpcipam.datapath import netlink  # noqa: PLC0415 - it needs pyroute2
 
     rules = {Rule(priority=1536, table=table, source="10.0.1.50/32") for table in (2, 3, 4)}
-    deletion, delete = step(Rule(source="10.0.1.50/32"), Mode.DELETE_ALL), netlink.delete
+    deletion, delete = step(Rule(source="10.0.1.50/32"), Mode.ABSENT), netlink.delete
 
     def fail_at_second(number):
         calls = itertools.count(1)

@@ -50,7 +50,7 @@ def test_the_steps_of_a_branch_eni_follow_those_of_the_veth(settings):
     assert [value for value in values if value in order] == order
     assert values.index(veth) < values.index(rules)
     modes = {step.value: step.mode for step in steps}
-    assert (modes[rules], modes[old_vlan], modes[VLAN]) == (Mode.DELETE_ALL, Mode.ABSENT, Mode.EXCLUSIVE)
+    assert (modes[rules], modes[old_vlan], modes[VLAN]) == (Mode.ABSENT, Mode.ABSENT, Mode.EXCLUSIVE)
     assert {modes[route] for route in WAY_OUT} == {Mode.REPLACE}
 
 
@@ -63,7 +63,7 @@ def test_an_ipv6_branch_pod():
     steps = branch_plan(KEY, POD, branch, settings)
     assert Route(destination="::/0", gateway="fe80:ec2::1", device="vlan.eth.6", table=106) in expected(steps)
     assert Rule(priority=10, iif="vlan.eth.6", table=106, family=6) in expected(steps)
-    assert Rule(priority=10, iif=STRICT_NAME, family=6) in of_mode(steps, Mode.DELETE_ALL)
+    assert Rule(priority=10, iif=STRICT_NAME, family=6) in of_mode(steps, Mode.ABSENT)
     assert expected([*steps, *branch_teardown(KEY, POD, branch, settings)]) == frozenset()
 
 

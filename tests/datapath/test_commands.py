@@ -94,7 +94,7 @@ CASES = [
     ),
     (
         Rule(source="10.0.1.11"),
-        Mode.DELETE_ALL,
+        Mode.ABSENT,
         "rule from 10.0.1.11/32",
         "while ip -4 rule delete from 10.0.1.11/32 2>/dev/null; do :; done",
     ),
@@ -115,7 +115,7 @@ CASES = [
         XtablesChain(family=6, table="nat", name="A"),
         Mode.ABSENT,
         "ip6tables chain A of nat: empty",
-        "ip6tables -w -t nat -F A 2>/dev/null && ip6tables -w -t nat -X A 2>/dev/null || true",
+        "ip6tables-restore --noflush -w <<'EOF'\n*nat\n:A - [0:0]\n-X A\nCOMMIT\nEOF",
     ),
     (
         XtablesRule(table="nat", chain="POSTROUTING", rule="-j A"),
@@ -127,7 +127,7 @@ CASES = [
         XtablesRule(table="filter", chain="FORWARD", rule="-j DROP", first=True),
         Mode.ADD,
         "iptables filter FORWARD: -j DROP",
-        "iptables -w -t filter -C FORWARD -j DROP 2>/dev/null || iptables -w -t filter -I FORWARD 1 -j DROP",
+        "iptables -w -t filter -C FORWARD -j DROP 2>/dev/null || iptables -w -t filter -I FORWARD -j DROP",
     ),
     (
         XtablesRule(table="nat", chain="POSTROUTING", rule="-j A"),

@@ -81,7 +81,7 @@ def test_marked_packets_leave_by_the_primary_eni():
     rule = Rule(priority=1024, mark=0x80, mask=0x80, table=254)
     for settings in (IPV4, changed(**EXTERNAL_SNAT), changed(**NO_NODE_PORTS)):
         assert the_step(plan(settings), rule).mode is Mode.ADD
-    assert the_step(plan(changed(**EXTERNAL_SNAT, **NO_NODE_PORTS)), rule).mode is Mode.DELETE_ALL
+    assert the_step(plan(changed(**EXTERNAL_SNAT, **NO_NODE_PORTS)), rule).mode is Mode.ABSENT
     assert Rule(priority=1024, mark=0x80, mask=0x80, table=254, family=6) in expected(host_plan(PRIMARY_IPV6, IPV6, ()))
     assert Rule(priority=1024, mark=0x100, mask=0x100, table=254) in expected(plan(changed(AWS_VPC_K8S_CNI_CONNMARK="0x100")))
 

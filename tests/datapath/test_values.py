@@ -88,7 +88,7 @@ def test_a_modes_tolerated_errnos_are_among_those_of_a_step():
     assert step(HOST_LINK, Mode.EXCLUSIVE).tolerated == set()
     assert step(HOST_LINK, Mode.ADD).tolerated == {errno.EEXIST}
     assert step(HOST_LINK, Mode.ADD, tolerated=frozenset({errno.EPERM})).tolerated == {errno.EEXIST, errno.EPERM}
-    assert {errno.ENOENT, errno.ESRCH, errno.ENODEV} <= step(HOST_LINK, Mode.ABSENT).tolerated == step(HOST_LINK, Mode.DELETE_ALL).tolerated
+    assert {errno.ENOENT, errno.ESRCH, errno.ENODEV} <= step(HOST_LINK, Mode.ABSENT).tolerated == step(HOST_LINK, Mode.ABSENT).tolerated
     assert step(HOST_LINK, Mode.DELETE_ONE).tolerated == set()
 
 
@@ -168,8 +168,8 @@ def test_steps_elsewhere_and_waits_change_nothing():
 def test_one_deletion_deletes_one_and_all_delete_all():
     rules = [Rule(source="10.0.1.5", table=table, priority=1536) for table in (2, 3)]
     assert len(expected([step(Rule(source="10.0.1.5"), Mode.DELETE_ONE)], before=rules)) == 1
-    assert expected([step(Rule(source="10.0.1.5"), Mode.DELETE_ALL)], before=rules) == frozenset()
-    assert expected([step(Rule(source="10.0.1.6"), Mode.DELETE_ALL)], before=rules) == {*rules}
+    assert expected([step(Rule(source="10.0.1.5"), Mode.ABSENT)], before=rules) == frozenset()
+    assert expected([step(Rule(source="10.0.1.6"), Mode.ABSENT)], before=rules) == {*rules}
 
 
 def test_a_deleted_interface_takes_along_what_is_on_it_but_no_rules():

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+import attrs
 import click
 
 from vpcipam._units import counted
@@ -11,8 +12,8 @@ from vpcipam.cli.manifests import node_settings
 from vpcipam.cli.node_options import node_options
 from vpcipam.cli.table import Table
 from vpcipam.datapath.commands import command as command_of
-from vpcipam.datapath.commands import describe
-from vpcipam.datapath.values import DELETIONS, MAIN_TABLE, Mode, Step
+from vpcipam.datapath.commands import describe, table_name
+from vpcipam.datapath.values import DELETIONS, Mode, Step
 from vpcipam.planner import PODS_LIMIT, DatapathPlan, plan_datapath
 
 if TYPE_CHECKING:
@@ -69,11 +70,11 @@ def command(
     if pod is not None and pod > len(plan.pods):
         which = f"pods 1 to {len(plan.pods)} have" if plan.pods else "no pod has"
         raise click.UsageError(f"--pod {pod}: {which} an address; raise --pods, or see why pods wait without --pod")
-    groups = [*_groups(plan, pod)]
+    shown = plan if pod is None else attrs.evolve(plan, node=(), enis=(), pods=plan.pods[pod - 1 : pod])
     return Output(
-        document=plan.to_dict(),
-        show="".join(_script(groups)) if commands else lambda page: _show(page, plan, groups, pod=pod),
-        table=_table(groups),
+        document=shown.to_dict(),
+        show="".join(_script(shown)) if commands else lambda page: _show(page, plan, pod),
+        table=_table(shown),
         notes=() if plan.waiting_reason is None else (f"{counted(plan.pods_waiting, 'pod')} without an address: {plan.waiting_reason}",),
     )
 
@@ -82,58 +83,52 @@ _Group = tuple[str, tuple[Step, ...]]
 """A heading, and the steps below it."""
 
 
-def _groups(plan: DatapathPlan, pod: int | None) -> "Iterator[_Group]":
-    """Go through the node, its ENIs and its pods, or through one pod alone."""
-    if pod is None:
-        yield "the node", plan.node
-        for eni in plan.enis:
-            if eni.steps:
-                yield f"{eni.eni.device} ({eni.eni_id})", eni.steps
-    for each in plan.pods if pod is None else plan.pods[pod - 1 : pod]:
-        yield f"{each.name} ({each.address})", each.steps
+def _node(plan: DatapathPlan) -> "Iterator[_Group]":
+    for name, steps in (("the node", plan.node), *((f"{each.eni.device} ({each.eni_id})", each.steps) for each in plan.enis)):
+        if steps:
+            yield name, steps
 
 
-def _stands(step: Step) -> bool:
-    """Tell whether a step leaves something behind."""
-    return step.mode not in DELETIONS and step.mode is not Mode.WAIT
+def _pods(plan: DatapathPlan) -> "Iterator[_Group]":
+    return ((f"{each.name} ({each.address})", each.steps) for each in plan.pods)
 
 
-def _table(groups: list[_Group]) -> Table:
-    rows = [(name, step.namespace, describe(step.value), step.reason) for name, steps in groups for step in steps if _stands(step)]
-    return Table(("for", "namespace", "the kernel has", "why"), rows, fold=("the kernel has", "why"))
+_KERNEL = ("the kernel has", "why")
 
 
-def _show(page: "Page", plan: DatapathPlan, groups: list[_Group], *, pod: int | None) -> None:
+def _rows(steps: tuple[Step, ...]) -> list[tuple[str, str, str]]:
+    """Describe what steps leave behind."""
+    standing = (step for step in steps if step.mode not in DELETIONS and step.mode is not Mode.WAIT)
+    return [(step.namespace, describe(step.value), step.reason) for step in standing]
+
+
+def _table(plan: DatapathPlan) -> Table:
+    rows = [(name, *row) for name, steps in (*_node(plan), *_pods(plan)) for row in _rows(steps)]
+    return Table(("for", "namespace", *_KERNEL), rows, fold=_KERNEL)
+
+
+def _show(page: "Page", plan: DatapathPlan, pod: int | None) -> None:
     page.line(f"{plan.instance_type}, {plan.mode.label}: {counted(len(plan.enis), 'ENI')}, {counted(len(plan.pods), 'pod')}", "bold")
-    for name, steps in groups if pod is not None else groups[: len(groups) - len(plan.pods)]:
+    for name, steps in _node(plan) if pod is None else [*_pods(plan)][pod - 1 : pod]:
         page.line()
         page.line(name, "bold")
-        rows = [(step.namespace, describe(step.value), step.reason) for step in steps if _stands(step)]
-        page.add(Table(("where", "the kernel has", "why"), rows, fold=("the kernel has", "why")))
+        page.add(Table(("where", *_KERNEL), _rows(steps), fold=_KERNEL))
     if pod is None and plan.pods:
         page.line()
         page.line("pods", "bold")
         devices = {each.eni_id: each.eni.device for each in plan.enis}
-        page.add(
-            Table(
-                ("pod", "address", "ENI", "table", "host interface"),
-                [
-                    (each.name, each.address, devices.get(each.eni_id, each.eni_id), _table_name(each.table), each.host_interface)
-                    for each in plan.pods
-                ],
-            )
-        )
+        rows = [
+            (each.name, each.address, devices.get(each.eni_id, each.eni_id), table_name(each.table), each.host_interface)
+            for each in plan.pods
+        ]
+        page.add(Table(("pod", "address", "ENI", "table", "host interface"), rows))
         page.line("table: the routing table by which the pod's packets leave.", "dim")
         page.line("--pod K shows what one of them has.", "dim")
 
 
-def _table_name(table: int | None) -> str | None:
-    return "main" if table == MAIN_TABLE else None if table is None else str(table)
-
-
-def _script(groups: list[_Group]) -> "Iterator[str]":
+def _script(plan: DatapathPlan) -> "Iterator[str]":
     yield "set -e\n"
-    for name, steps in groups:
+    for name, steps in (*_node(plan), *_pods(plan)):
         yield f"\n# --- {name}\n"
         pod = name.partition(" ")[0]
         if any(step.namespace == "pod" for step in steps):

@@ -174,12 +174,12 @@ class _Kernel:
         if not found:
             number = netlink.NOT_THERE.get(type(value), errno.ENOENT)
             raise OSError(number, os.strerror(number))
-        for each in found if step.mode is Mode.DELETE_ALL else found[:1]:
+        for each in found if step.mode is Mode.ABSENT else found[:1]:
             with _tolerating(step):  # somebody else may have deleted it by now
                 self._remove(step.namespace, each)
                 if not isinstance(each, Link):
                     undoing.append(_undoing(each, Mode.ADD, step.namespace))
-        if isinstance(value, XtablesRule) and step.mode is not Mode.DELETE_ONE:
+        if isinstance(value, XtablesRule) and step.mode is Mode.ABSENT:
             # iptables can have a rule more than once.
             with contextlib.suppress(FileNotFoundError):
                 self._delete(step, undoing)

@@ -1,6 +1,7 @@
 """What a pod with security groups needs: its own branch ENI, as a VLAN on the trunk ENI."""
 
-from vpcipam.datapath.eni import way_out
+from collections.abc import Iterator
+
 from vpcipam.datapath.layout import (
     BRANCH_PRIORITY,
     STRICT_BRANCH_PREFIX,
@@ -9,10 +10,10 @@ from vpcipam.datapath.layout import (
     host_interface,
     subnet_gateway,
     vlan_interface,
-    whole,
 )
 from vpcipam.datapath.options import datapath_options
-from vpcipam.datapath.pod import connect, delete_veth, host_side, host_side_teardown, quiet_ipv6, without_ipv6
+from vpcipam.datapath.pieces import parted, quiet_ipv6, way_out
+from vpcipam.datapath.pod import connect, host_side, host_side_teardown, without_ipv6
 from vpcipam.datapath.values import Link, Mode, Route, Rule, Step, Vlan, family_of
 from vpcipam.sandbox import PodRef, SandboxKey
 from vpcipam.settings import Settings
@@ -28,35 +29,34 @@ def branch_plan(key: SandboxKey, pod: PodRef | None, branch: BranchEni, settings
         InvalidSandboxKey: the key names no sandbox.
     """
     options = datapath_options(settings)
-    family, table, vlan = family_of(branch.address), branch_table(branch.vlan_id), vlan_interface(branch.vlan_id)
+    table, name = branch_table(branch.vlan_id), vlan_interface(branch.vlan_id)
     device = host_interface(STRICT_BRANCH_PREFIX if options.strict else options.veth_prefix, key, pod)
-    gateway = subnet_gateway(branch.subnet)
-    steps = [
+    former = Rule(priority=BRANCH_PRIORITY, iif=device, family=family_of(branch.address))
+    vlan = Vlan(name=name, parent=branch.trunk_device, vlan_id=branch.vlan_id, mac=branch.mac, mtu=options.eni_mtu)
+    return (
         *connect(key, device, 0, branch.address, options),
-        Step(Rule(priority=BRANCH_PRIORITY, iif=device, family=family), Mode.DELETE_ALL, "a former pod of this name may have left rules"),
-        Step(Link(name=vlan), Mode.ABSENT, "a former pod may have left the device of this VLAN id"),
-        Step(
-            Vlan(name=vlan, parent=branch.trunk_device, vlan_id=branch.vlan_id, mac=branch.mac, mtu=options.eni_mtu),
-            Mode.EXCLUSIVE,
-            "the trunk ENI carries the branch ENI's packets under this VLAN id",
-        ),
-        *quiet_ipv6(vlan),
-        Step(Link(name=vlan, up=True), Mode.REPLACE, "the device carries packets once it is up"),
-        *way_out(vlan, gateway, table, "the branch ENI"),
-    ]
-    if not options.strict:
-        steps += host_side(branch.address, device, table)
-        return (*steps, *without_ipv6(options))
-    steps.append(
-        Step(
-            Route(destination=whole(branch.address), device=device, table=table),
-            Mode.REPLACE,
-            "packets for the pod that come in by the branch ENI reach its veth",
-        )
+        Step(former, Mode.ABSENT, "a former pod of this name may have left rules"),
+        Step(Link(name=name), Mode.ABSENT, "a former pod may have left the device of this VLAN id"),
+        Step(vlan, Mode.EXCLUSIVE, "the trunk ENI carries the branch ENI's packets under this VLAN id"),
+        *quiet_ipv6(name),
+        Step(Link(name=name, up=True), Mode.REPLACE, "the device carries packets once it is up"),
+        *way_out(name, subnet_gateway(branch.subnet), table, "the branch ENI"),
+        *(_strict_host_side(branch, device, table) if options.strict else host_side(branch.address, device, table)),
+        *without_ipv6(options),
     )
-    for iif, reason in ((vlan, "packets from the branch ENI go to the pod"), (device, "all of the pod's packets leave by its branch ENI")):
-        steps.append(Step(Rule(priority=BRANCH_PRIORITY, iif=iif, table=table, family=family), Mode.ADD, reason))
-    return (*steps, *without_ipv6(options))
+
+
+def _strict_host_side(branch: BranchEni, device: str, table: int) -> Iterator[Step]:
+    route = Route(destination=branch.address, device=device, table=table)
+    yield Step(route, Mode.REPLACE, "packets for the pod that come in by the branch ENI reach its veth")
+    from_branch, from_pod = _strict_rules(branch, device, table)
+    yield Step(from_branch, Mode.ADD, "packets from the branch ENI go to the pod")
+    yield Step(from_pod, Mode.ADD, "all of the pod's packets leave by its branch ENI")
+
+
+def _strict_rules(branch: BranchEni, device: str, table: int) -> Iterator[Rule]:
+    for iif in (vlan_interface(branch.vlan_id), device):
+        yield Rule(priority=BRANCH_PRIORITY, iif=iif, table=table, family=family_of(branch.address))
 
 
 def branch_teardown(key: SandboxKey, pod: PodRef | None, branch: BranchEni, settings: Settings) -> tuple[Step, ...]:
@@ -66,13 +66,12 @@ def branch_teardown(key: SandboxKey, pod: PodRef | None, branch: BranchEni, sett
         SettingsError: the container would not start with these settings.
         InvalidSandboxKey: the key names no sandbox.
     """
-    options = datapath_options(settings)
-    table, vlan, family = branch_table(branch.vlan_id), vlan_interface(branch.vlan_id), family_of(branch.address)
+    options, table = datapath_options(settings), branch_table(branch.vlan_id)
     strict, standard = (host_interface(prefix, key, pod) for prefix in (STRICT_BRANCH_PREFIX, options.veth_prefix))
-    rules = (Rule(priority=BRANCH_PRIORITY, iif=iif, table=table, family=family) for iif in (vlan, strict))
     return (
-        Step(Link(name=vlan), Mode.ABSENT, "the VLAN device takes the branch ENI's routes along"),
-        *(Step(rule, Mode.DELETE_ALL, "nothing goes to the branch ENI's table any more") for rule in rules),
+        Step(Link(name=vlan_interface(branch.vlan_id)), Mode.ABSENT, "the VLAN device takes the branch ENI's routes along"),
+        *(Step(rule, Mode.ABSENT, "nothing goes to the branch ENI's table any more") for rule in _strict_rules(branch, strict, table)),
         *host_side_teardown(branch.address, table),
-        *(delete_veth(key, device, 0) for device in (strict, standard)),
+        parted(key, 0, strict),
+        parted(key, 0, standard),
     )

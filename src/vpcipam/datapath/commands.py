@@ -5,9 +5,10 @@ Nothing in the library runs these commands. They show what `vpcipam.datapath.app
 
 import errno
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable
+from typing import Any
 
-from vpcipam.datapath.nft import rules_text
+from vpcipam.datapath.nft import table_text
 from vpcipam.datapath.values import (
     DELETIONS,
     LOCAL_TABLE,
@@ -16,6 +17,7 @@ from vpcipam.datapath.values import (
     Link,
     Mode,
     Neighbour,
+    NftChain,
     NftTable,
     Route,
     Rule,
@@ -30,10 +32,8 @@ from vpcipam.datapath.values import (
     XtablesRule,
 )
 from vpcipam.datapath.xfrm import created, deleted, without_keys
+from vpcipam.datapath.xtables import PROGRAMS, restore_text, rule_command
 
-_TABLES = {MAIN_TABLE: "main", LOCAL_TABLE: "local"}
-_DEFAULT = {"0.0.0.0/0", "::/0"}
-_VERBS = {Mode.EXCLUSIVE: "add", Mode.REPLACE: "replace", Mode.ADD: "add"}
 _QUIETLY = " 2>/dev/null"
 
 
@@ -43,39 +43,55 @@ def describe(value: Value) -> str:
     >>> describe(Rule(priority=512, destination="10.0.1.60", table=254))
     'rule 512: to 10.0.1.60/32 lookup main'
     """
-    match value:
-        case Sysctl():
-            return f"{value.name} = {value.value}"
-        case XtablesChain():
-            return f"{_program(value)} chain {value.name} of {value.table}: {'; '.join(value.rules) or 'empty'}"
-        case XtablesRule():
-            return f"{_program(value)} {value.table} {value.chain}: {value.rule}"
-        case NftTable():
-            chains = "; ".join(f"{chain.name}: {', '.join(chain.rules)}" for chain in value.chains)
-            return f"nft table {value.family} {value.name}: {chains or 'empty'}"
-        case XfrmState():
-            return f"encryption from {value.source} to {value.destination} by SPI {value.spi:#x}"
-        case XfrmPolicy():
-            ends = f"from {value.source} to {value.destination}"
-            return f"encrypted {value.direction}: {ends} by the tunnel from {value.tunnel_source} to {value.tunnel_destination}"
-    return _of_netlink(value)
+    return _WORDS[type(value)](value)
 
 
-def _of_netlink(value: Link | Veth | Vlan | Address | Route | Rule | Neighbour) -> str:
-    match value:
-        case Link():
-            return f"interface {value.name}" + (f" mtu {value.mtu}" if value.mtu else "") + (" up" if value.up else "")
-        case Veth():
-            return f"veth {value.name}, in the pod {value.peer}, mtu {value.mtu}"
-        case Vlan():
-            return f"VLAN {value.vlan_id} on {value.parent}: interface {value.name}, mtu {value.mtu}"
-        case Address():
-            return f"address {value.address} on {value.device}"
-        case Route():
-            return f"route {_route(value)}"
-        case Rule():
-            return f"rule {'' if value.priority is None else f'{value.priority}: '}{_rule(value)}"
-    return f"neighbour {value.address} is {value.mac} on {value.device}"
+_WORDS: dict[type, Callable[[Any], str]] = {
+    Link: lambda link: f"interface {link.name}{_given(mtu=link.mtu)}{' up' if link.up else ''}",
+    Veth: lambda veth: f"veth {veth.name}, in the pod {veth.peer}, mtu {veth.mtu}",
+    Vlan: lambda vlan: f"VLAN {vlan.vlan_id} on {vlan.parent}: interface {vlan.name}, mtu {vlan.mtu}",
+    Address: lambda address: f"address {address.address} on {address.device}",
+    Route: lambda route: f"route {_route(route)}",
+    Rule: lambda rule: f"rule {'' if rule.priority is None else f'{rule.priority}: '}{_rule(rule)}",
+    Neighbour: lambda neighbour: f"neighbour {neighbour.address} is {neighbour.mac} on {neighbour.device}",
+    Sysctl: lambda sysctl: f"{sysctl.name} = {sysctl.value}",
+    XtablesChain: lambda chain: f"{PROGRAMS[chain.family]} chain {chain.name} of {chain.table}: {'; '.join(chain.rules) or 'empty'}",
+    XtablesRule: lambda rule: f"{PROGRAMS[rule.family]} {rule.table} {rule.chain}: {rule.rule}",
+    NftTable: lambda table: f"nft table {table.family} {table.name}: {'; '.join(map(_nft_chain, table.chains)) or 'empty'}",
+    XfrmState: lambda state: f"encryption from {state.source} to {state.destination} by SPI {state.spi:#x}",
+    XfrmPolicy: lambda policy: (
+        f"encrypted {policy.direction}: from {policy.source} to {policy.destination} "
+        f"by the tunnel from {policy.tunnel_source} to {policy.tunnel_destination}"
+    ),
+}
+
+
+def _nft_chain(chain: NftChain) -> str:
+    return f"{chain.name}: {', '.join(chain.rules)}"
+
+
+def _given(**facts: object) -> str:
+    return "".join(f" {name.rstrip('_')} {value}" for name, value in facts.items() if value is not None)
+
+
+def _route(route: Route) -> str:
+    table = None if route.table == MAIN_TABLE else route.table
+    destination = "default" if route.destination.endswith("/0") else route.destination
+    return destination + _given(via=route.gateway, dev=route.device, table=table, src=route.source)
+
+
+def _rule(rule: Rule) -> str:
+    mark = None if rule.mark is None else f"{rule.mark:#x}/{rule.mask:#x}"
+    selectors = _given(from_=rule.source, to=rule.destination, iif=rule.iif, fwmark=mark, ipproto=rule.ip_protocol) or " from all"
+    return (selectors + _given(lookup=None if rule.table is None else table_name(rule.table))).lstrip()
+
+
+def table_name(table: int) -> str:
+    """Return the name of a routing table, or its number if it has none."""
+    return {MAIN_TABLE: "main", LOCAL_TABLE: "local"}.get(table, str(table))
+
+
+# --- commands -------------------------------------------------------------------------------------------------------------
 
 
 def command(step: Step, pod: str = "pod") -> str:
@@ -85,101 +101,63 @@ def command(step: Step, pod: str = "pod") -> str:
         step: the step.
         pod: the name of the pod's namespace, as `ip netns` lists it.
     """
-    within, deletes = step.namespace == "pod", step.mode in DELETIONS
-    ip = f"ip -n {shlex.quote(pod)}" if within else "ip"
-    run = f"ip netns exec {shlex.quote(pod)} " if within else ""
-    value = step.value
+    value, deletes, name = step.value, step.mode in DELETIONS, shlex.quote(pod)
+    within = step.namespace == "pod"
+    ip = f"ip -n {name}" if within else "ip"
     if step.mode is Mode.WAIT:
         return f"while {ip} -6 address show tentative | grep -q .; do sleep 0.05; done"
-    if isinstance(value, Sysctl):
-        text = f"{run}sysctl -qw {value.name}={value.value}"
-    elif isinstance(value, XtablesChain):
-        text = "\n".join(_chain(value, deletes=deletes))
-    elif isinstance(value, XtablesRule):
-        return _xtables_rule(value, deletes=deletes)
-    elif isinstance(value, NftTable):
-        text = f"nft delete table {value.family} {value.name}" if deletes else "\n".join(["nft -f - <<'EOF'", *rules_text(value), "EOF"])
-    elif isinstance(value, XfrmState | XfrmPolicy):
-        text = f"ip {deleted(value) if deletes else without_keys(created(value))}"
-    else:
-        text = f"{ip} {_ip(value, step.mode)}"
-    return _tolerant(text, step)
-
-
-def _tolerant(text: str, step: Step) -> str:
-    if step.mode is Mode.DELETE_ALL:
+    match value:
+        case Sysctl():
+            text = f"{f'ip netns exec {name} ' if within else ''}sysctl -qw {value.name}={value.value}"
+        case XtablesChain():
+            return _with_input(f"{PROGRAMS[value.family]}-restore --noflush -w", restore_text(value, delete=deletes))
+        case XtablesRule():
+            return _xtables_rule(value, deletes=deletes)
+        case NftTable() if not deletes:
+            return _with_input("nft -f -", table_text(value) + "\n")
+        case NftTable():
+            text = f"nft delete table {value.family} {value.name}"
+        case XfrmState() | XfrmPolicy():
+            text = f"ip {deleted(value) if deletes else without_keys(created(value))}"
+        case _:
+            text = f"{ip} {_ip(value, 'delete' if deletes else 'replace' if step.mode is Mode.REPLACE else 'add')}"
+    if isinstance(value, Rule) and step.mode is Mode.ABSENT:
         return f"while {text}{_QUIETLY}; do :; done"
-    return f"{text}{_QUIETLY} || true" if step.tolerated and "\n" not in text else text
+    return f"{text}{_QUIETLY} || true" if step.tolerated else text
 
 
-def _ip(value: Link | Veth | Vlan | Address | Route | Rule | Neighbour, mode: Mode) -> str:
+def _with_input(program: str, text: str) -> str:
+    return f"{program} <<'EOF'\n{text}EOF"
+
+
+def _xtables_rule(value: XtablesRule, *, deletes: bool) -> str:
+    check, add, insert, delete = (" ".join(rule_command(verb, value)) for verb in ("-C", "-A", "-I", "-D"))
+    return f"while {delete}{_QUIETLY}; do :; done" if deletes else f"{check}{_QUIETLY} || {insert if value.first else add}"
+
+
+def _ip(value: Link | Veth | Vlan | Address | Route | Rule | Neighbour, verb: str) -> str:
     """Write the arguments of ip."""
-    verb = "delete" if mode in DELETIONS else _VERBS[mode]
     match value:
         case Link() if verb == "delete":
-            return f"link delete {value.name}"
+            text = f"link delete {value.name}"
         case Link():
-            facts = (("mtu", value.mtu), ("address", value.mac))
-            return f"link set {value.name}" + _words(facts) + (" up" if value.up else "")
+            text = f"link set {value.name}{_given(mtu=value.mtu, address=value.mac)}{' up' if value.up else ''}"
         case Veth():
-            own, peer = (
-                f"{value.peer} mtu {value.mtu} txqueuelen 0",
-                f"{value.name} netns $$ mtu {value.mtu} txqueuelen 0 address {value.mac}",
-            )
-            mac = f" address {value.peer_mac}" if value.peer_mac else ""
-            return f"link add {own}{mac} type veth peer name {peer}"
+            both = f"mtu {value.mtu} txqueuelen 0"
+            peer = f"{value.name} netns $$ {both} address {value.mac}"
+            text = f"link add {value.peer} {both}{_given(address=value.peer_mac)} type veth peer name {peer}"
         case Vlan():
-            return f"link add link {value.parent} name {value.name} address {value.mac} type vlan id {value.vlan_id}"
+            text = f"link add link {value.parent} name {value.name} address {value.mac} type vlan id {value.vlan_id}"
         case Address():
-            return f"address {verb} {value.address} dev {value.device} scope {value.scope}"
+            text = f"address {verb} {value.address} dev {value.device} scope {value.scope}"
         case Route():
-            scope = f" scope {value.scope}" if value.family == 4 and value.scope else ""
-            return f"-{value.family} route {verb} {_route(value)}{scope}" + (f" proto {value.protocol}" if value.protocol else "")
+            scope = value.scope if value.family == 4 else None
+            text = f"-{value.family} route {verb} {_route(value)}{_given(scope=scope, proto=value.protocol)}"
         case Rule():
-            priority = "" if value.priority is None else f" priority {value.priority}"
-            return f"-{value.family} rule {verb}{priority} {_rule(value)}"
-    return f"neighbour {verb} {value.address} lladdr {value.mac} dev {value.device} nud permanent"
-
-
-def _words(facts: tuple[tuple[str, object], ...]) -> str:
-    return "".join(f" {name} {value}" for name, value in facts if value is not None)
-
-
-def _route(route: Route) -> str:
-    table = None if route.table == MAIN_TABLE else route.table
-    facts = (("via", route.gateway), ("dev", route.device), ("table", table), ("src", route.source))
-    return ("default" if route.destination in _DEFAULT else route.destination) + _words(facts)
-
-
-def _rule(rule: Rule) -> str:
-    mark = None if rule.mark is None else f"{rule.mark:#x}/{rule.mask:#x}"
-    table = None if rule.table is None else _TABLES.get(rule.table, rule.table)
-    facts = (("from", rule.source), ("to", rule.destination), ("iif", rule.iif), ("fwmark", mark), ("ipproto", rule.ip_protocol))
-    return ((_words(facts) or " from all") + _words((("lookup", table),))).lstrip()
-
-
-def _program(value: XtablesChain | XtablesRule) -> str:
-    return "iptables" if value.family == 4 else "ip6tables"
-
-
-def _chain(chain: XtablesChain, *, deletes: bool) -> Iterator[str]:
-    program = _program(chain)
-    if deletes:
-        base = f"{program} -w -t {chain.table}"
-        yield f"{base} -F {chain.name}{_QUIETLY} && {base} -X {chain.name}"
-        return
-    yield f"{program}-restore --noflush -w <<'EOF'"
-    yield from (f"*{chain.table}", f":{chain.name} - [0:0]")
-    yield from (f"-A {chain.name} {rule}" for rule in chain.rules)
-    yield from ("COMMIT", "EOF")
-
-
-def _xtables_rule(rule: XtablesRule, *, deletes: bool) -> str:
-    base = f"{_program(rule)} -w -t {rule.table}"
-    if deletes:
-        return f"while {base} -D {rule.chain} {rule.rule}{_QUIETLY}; do :; done"
-    insert = f"-I {rule.chain} 1" if rule.first else f"-A {rule.chain}"
-    return f"{base} -C {rule.chain} {rule.rule}{_QUIETLY} || {base} {insert} {rule.rule}"
+            text = f"-{value.family} rule {verb}{_given(priority=value.priority)} {_rule(value)}"
+        case Neighbour():
+            text = f"neighbour {verb} {value.address} lladdr {value.mac} dev {value.device} nud permanent"
+    return text
 
 
 def errno_names(numbers: frozenset[int]) -> tuple[str, ...]:

@@ -1,16 +1,17 @@
 """What a pod needs for its way out by the other IP version: a second veth, and source NAT of its own."""
 
-import errno
 import hashlib
 import ipaddress
 from collections.abc import Container, Iterator
 from typing import Literal
 
+import attrs
+
 from vpcipam.address import Cidr, address_text
 from vpcipam.datapath.layout import EGRESS_INDEX, EGRESS_RANGES, everywhere, pod_macs, whole
 from vpcipam.datapath.options import DatapathOptions, datapath_options
-from vpcipam.datapath.pod import without_ipv6
-from vpcipam.datapath.values import Address, Link, Mode, Route, Step, Sysctl, Veth, XtablesChain, XtablesRule, family_of
+from vpcipam.datapath.pieces import in_pod, ipv6_in_pod, joined, parted, setting
+from vpcipam.datapath.values import Address, Mode, Route, Step, XtablesChain, XtablesRule, family_of
 from vpcipam.errors import InvalidArgument, PoolExhausted
 from vpcipam.sandbox import SandboxKey, check_sandbox_key
 from vpcipam.settings import Settings
@@ -54,34 +55,21 @@ def egress_plan(key: SandboxKey, address: str, node_address: str, settings: Sett
     if not options.egress:
         return ()
     version = _check_address(address, node_address, options)
-    name, within, (mac, peer_mac) = _host_name(key), f"v{version}if0", pod_macs(key, EGRESS_INDEX)
-    steps: list[Step] = []
-    if version == 4:
-        steps.append(Step(Sysctl(name="net/ipv4/ip_forward", value="1"), Mode.REPLACE, "the node routes packets of its pods"))
-    else:
-        off = Sysctl(name=f"net/ipv6/conf/{key.if_name}/disable_ipv6", value="1")
-        steps.append(Step(off, Mode.REPLACE, "IPv6 leaves by the second interface only", namespace="pod"))
-    veth = Veth(name=name, peer=within, mac=mac, peer_mac=peer_mac, mtu=options.pod_mtu)
-    steps += [
-        Step(Link(name=name), Mode.ABSENT, "a former sandbox may have left its host interface"),
-        Step(veth, Mode.EXCLUSIVE, "a veth of its own keeps egress apart", namespace="pod"),
-        Step(
-            Sysctl(name=f"net/ipv6/conf/{name}/accept_ra", value="0"),
-            Mode.REPLACE,
-            "the host takes no IPv6 configuration from this interface",
-            tolerated=frozenset({errno.ENOENT}),
-        ),
-        Step(Link(name=name, up=True), Mode.REPLACE, "the veth carries packets once both ends are up"),
-        Step(Link(name=within, up=True), Mode.REPLACE, "the veth carries packets once both ends are up", namespace="pod"),
-        *(_ipv4(name, within, address) if version == 4 else _ipv6(name, within, address, mac)),
-    ]
-    chain, flag = _chain(key, version), options.snat_flag
-    rules = (f"-d {_MULTICAST[version]} -j ACCEPT", f"-j SNAT --to-source {ipaddress.ip_address(node_address)} {flag}".rstrip())
-    steps.append(
-        Step(XtablesChain(family=version, table="nat", name=chain, rules=rules), Mode.REPLACE, "the pod's egress gets the node's address")
+    name, within = _host_name(key), f"v{version}if0"
+    snat = f"-j SNAT --to-source {ipaddress.ip_address(node_address)} {options.snat_flag}".rstrip()
+    chain = attrs.evolve(_chain(key, address), rules=(f"-d {_MULTICAST[version]} -j ACCEPT", snat))
+    off = f"net/ipv6/conf/{key.if_name}/disable_ipv6"
+    return (
+        setting("net/ipv4/ip_forward", "1", "the node routes packets of its pods")
+        if version == 4
+        else setting(off, "1", "IPv6 leaves by the second interface only", namespace="pod"),
+        *joined(key, EGRESS_INDEX, name, within, options.pod_mtu, quiet={"accept_ra": "0"}),
+        *(_ipv4(name, within, address) if version == 4 else _ipv6(name, within, address, pod_macs(key, EGRESS_INDEX)[0])),
+        Step(Route(destination=address, device=name), Mode.REPLACE, "answers reach the pod, also if a dying pod has its address"),
+        Step(chain, Mode.REPLACE, "the pod's egress gets the node's address"),
+        Step(_jump(chain, address), Mode.ADD, "everything from the pod's egress address passes its chain"),
+        *(ipv6_in_pod(within, "lo", on=False) if options.disable_pod_ipv6 and version == 6 else ()),
     )
-    steps.append(Step(_jump(chain, address), Mode.ADD, "everything from the pod's egress address passes its chain"))
-    return (*steps, *(without_ipv6(options, within, "lo") if version == 6 else ()))
 
 
 def egress_teardown(key: SandboxKey, address: str) -> tuple[Step, ...]:
@@ -92,16 +80,11 @@ def egress_teardown(key: SandboxKey, address: str) -> tuple[Step, ...]:
     Raises:
         InvalidSandboxKey: the key names no sandbox.
     """
-    version = family_of(address)
-    chain = _chain(key, version)
+    chain = _chain(key, address)
     return (
         Step(_jump(chain, address), Mode.ABSENT, "the rule would outlive the pod"),
-        Step(XtablesChain(family=version, table="nat", name=chain), Mode.ABSENT, "the chain would outlive the pod"),
-        Step(
-            Link(name=_host_name(key), mac=pod_macs(key, EGRESS_INDEX)[0]),
-            Mode.ABSENT,
-            "the namespace of the pod may stay, with a dead interface in it",
-        ),
+        Step(chain, Mode.ABSENT, "the chain would outlive the pod"),
+        parted(key, EGRESS_INDEX, _host_name(key)),
     )
 
 
@@ -122,56 +105,45 @@ def _host_name(key: SandboxKey) -> str:
     return f"veth{hashed[:_NAME_DIGITS]}"
 
 
-def _chain(key: SandboxKey, version: int) -> str:
+def _chain(key: SandboxKey, address: str) -> XtablesChain:
     check_sandbox_key(key)
     hashed = hashlib.sha512(f"{key.network_name}{key.container_id}".encode()).hexdigest()
-    return f"CNI-E{version}-{hashed}"[:_CHAIN_LENGTH]
+    version = family_of(address)
+    return XtablesChain(family=version, table="nat", name=f"CNI-E{version}-{hashed}"[:_CHAIN_LENGTH])
 
 
-def _jump(chain: str, address: str) -> XtablesRule:
-    return XtablesRule(family=family_of(address), table="nat", chain="POSTROUTING", rule=f"-s {whole(address)} -j {chain}")
+def _jump(chain: XtablesChain, address: str) -> XtablesRule:
+    return XtablesRule(family=chain.family, table="nat", chain="POSTROUTING", rule=f"-s {whole(address)} -j {chain.name}")
 
 
 def _ipv4(name: str, within: str, address: str) -> Iterator[Step]:
     """Give the pod an IPv4 address with its range, but route everything, also the range, by the gateway."""
     span = Cidr.parse(EGRESS_RANGES[4])
     gateway = address_text(span.first + 1, 4)
-    own = Address(address=f"{address}/{span.prefix_length}", device=within)
-    yield Step(own, Mode.EXCLUSIVE, "the pod's address for egress", namespace="pod")
     default = Route(destination=everywhere(4), gateway=gateway, device=within)
-    yield Step(default, Mode.EXCLUSIVE, "everything over IPv4 goes to the host", namespace="pod")
     connected = Route(destination=str(span), device=within, scope=None, metric=None, protocol=None)
-    yield Step(connected, Mode.DELETE_ONE, "no other pod is on this veth", namespace="pod")
-    for route in (
-        Route(destination=whole(gateway), device=within, source=address),
-        Route(destination=str(span), gateway=gateway, device=within, source=address),
-    ):
-        yield Step(route, Mode.EXCLUSIVE, "only the gateway is on the veth; everything else is behind it", namespace="pod")
-    here = Address(address=whole(gateway), device=name, scope="link")
-    yield Step(here, Mode.EXCLUSIVE, "the host answers for the gateway")
-    yield _back(Route(destination=whole(address), device=name))
+    beside = Route(destination=gateway, device=within, source=address)
+    beyond = Route(destination=str(span), gateway=gateway, device=within, source=address)
+    yield in_pod(Address(address=f"{address}/{span.prefix_length}", device=within), Mode.EXCLUSIVE, "the pod's address for egress")
+    yield in_pod(default, Mode.EXCLUSIVE, "everything over IPv4 goes to the host")
+    yield in_pod(connected, Mode.DELETE_ONE, "no other pod is on this veth")
+    yield in_pod(beside, Mode.EXCLUSIVE, "only the gateway is on the veth")
+    yield in_pod(beyond, Mode.EXCLUSIVE, "the other addresses of the range are behind the gateway")
+    yield Step(Address(address=gateway, device=name, scope="link"), Mode.EXCLUSIVE, "the host answers for the gateway")
 
 
 def _ipv6(name: str, within: str, address: str, mac: str) -> Iterator[Step]:
     """Give the pod an IPv6 address, and route everything by the link-local address of the host's end."""
-    for each in ("lo", within):
-        on = Sysctl(name=f"net/ipv6/conf/{each}/disable_ipv6", value="0")
-        yield Step(on, Mode.REPLACE, "runtimes may turn IPv6 off in new namespaces", namespace="pod")
-    kept = Sysctl(name=f"net/ipv6/conf/{within}/keep_addr_on_down", value="1")
-    yield Step(kept, Mode.REPLACE, "the address survives a restart of the interface", namespace="pod")
     gateway = _link_local(mac)
     here = Address(address=f"{gateway}/64", device=name, scope="link")
-    yield Step(here, Mode.ADD, "the host's end needs the address that follows from its MAC, whatever the kernel is told to generate")
     own = Address(address=f"{address}/{Cidr.parse(EGRESS_RANGES[6]).prefix_length}", device=within)
-    yield Step(own, Mode.EXCLUSIVE, "the pod's address for egress", namespace="pod")
-    yield Step(own, Mode.WAIT, "the address is of no use before duplicate address detection has ended", namespace="pod")
     default = Route(destination=everywhere(6), gateway=gateway, device=within)
-    yield Step(default, Mode.REPLACE, "everything over IPv6 goes to the host", namespace="pod")
-    yield _back(Route(destination=whole(address), device=name))
-
-
-def _back(route: Route) -> Step:
-    return Step(route, Mode.REPLACE, "answers reach the pod, and the route of a dying pod with this address gives way")
+    yield from ipv6_in_pod("lo", within, on=True)
+    yield setting(f"net/ipv6/conf/{within}/keep_addr_on_down", "1", "the address survives a restart of the interface", namespace="pod")
+    yield Step(here, Mode.ADD, "the host's end needs the address that follows from its MAC, whatever the kernel is told to generate")
+    yield in_pod(own, Mode.EXCLUSIVE, "the pod's address for egress")
+    yield in_pod(own, Mode.WAIT, "the address is of no use before duplicate address detection has ended")
+    yield in_pod(default, Mode.REPLACE, "everything over IPv6 goes to the host")
 
 
 def _link_local(mac: str) -> str:

@@ -1,12 +1,12 @@
 """What an ENI beside the primary one needs: its address, and a routing table by which its pods' packets leave."""
 
 import errno
-import ipaddress
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
-from vpcipam.datapath.layout import FROM_ENI_PRIORITY, DatapathEni, everywhere, subnet_gateway, whole
+from vpcipam.datapath.layout import FROM_ENI_PRIORITY, DatapathEni, subnet_gateway
 from vpcipam.datapath.options import datapath_options
-from vpcipam.datapath.values import Address, Link, Mode, Readable, Route, Rule, Step, family_of
+from vpcipam.datapath.pieces import way_out
+from vpcipam.datapath.values import Address, Link, Mode, Readable, Route, Rule, Step, family_of, matches
 from vpcipam.errors import InvalidArgument
 from vpcipam.settings import Settings
 
@@ -28,30 +28,25 @@ def eni_plan(eni: DatapathEni, settings: Settings, *, standing: Iterable[Readabl
     """
     if eni.primary:
         raise InvalidArgument(f"{eni.device} is the primary ENI, whose table is main: host_plan sets it up")
-    options, there = datapath_options(settings), frozenset(standing)
-    family, cidr = family_of(eni.address), whole(eni.address)
+    there, family = frozenset(standing), family_of(eni.address)
+    table, mtu = table_of(eni, there), datapath_options(settings).eni_mtu
     own = Address(address=f"{eni.address}/{eni.subnet.partition('/')[2]}", device=eni.device)
-    table = table_of(eni, there)
-    steps = [Step(Link(name=eni.device, mtu=options.eni_mtu, up=True), Mode.REPLACE, "the ENI carries packets once it is up")]
-    steps += (
-        Step(each, Mode.DELETE_ONE, "only the ENI's primary address belongs on it; DHCP may have given it others")
-        for each in sorted(_foreign_addresses(there, own), key=lambda each: each.address)
+    others = (each for each in there if isinstance(each, Address) and _place(each) == _place(own) and each != own)
+    connected = (
+        Route(destination=eni.subnet, source=eni.address, scope="link", metric=None, protocol=None)
+        if family == 4
+        else Route(destination=eni.subnet, device=eni.device, scope=None, metric=None, protocol=None)
     )
+    steps = [Step(Link(name=eni.device, mtu=mtu, up=True), Mode.REPLACE, "the ENI carries packets once it is up")]
+    reason = "only the ENI's primary address belongs on it; DHCP may have given it others"
+    steps += (Step(each, Mode.DELETE_ONE, reason) for each in sorted(others, key=repr))
     if own not in there:
         steps.append(Step(own, Mode.ADD, "the node answers for the ENI's primary address"))
     steps += way_out(eni.device, subnet_gateway(eni.subnet), table, "this ENI", tries=_ROUTE_TRIES)
-    connected = Route(
-        destination=str(ipaddress.ip_network(eni.subnet)),
-        device=None if family == 4 else eni.device,
-        source=eni.address if family == 4 else None,
-        scope="link" if family == 4 else None,
-        metric=None,
-        protocol=None,
-    )
     reason = "the main table reaches the subnet by the primary ENI only"
     steps.append(Step(connected, Mode.DELETE_ONE, reason, tolerated=frozenset({errno.ESRCH})))
     if not eni.trunk:
-        rule = Rule(source=cidr, table=table, priority=FROM_ENI_PRIORITY)
+        rule = Rule(source=eni.address, table=table, priority=FROM_ENI_PRIORITY)
         steps.append(Step(rule, Mode.ADD, "what the node sends from the ENI's primary address leaves by the ENI"))
     return tuple(steps)
 
@@ -64,7 +59,7 @@ def eni_teardown(address: str) -> tuple[Step, ...]:
     Raises:
         InvalidCidr: it is no address.
     """
-    return (Step(Rule(source=whole(address)), Mode.DELETE_ALL, "the rule would outlive the ENI"),)
+    return (Step(Rule(source=address), Mode.ABSENT, "the rule would outlive the ENI"),)
 
 
 def table_of(eni: DatapathEni, standing: Iterable[Readable]) -> int:
@@ -72,28 +67,11 @@ def table_of(eni: DatapathEni, standing: Iterable[Readable]) -> int:
 
     If several do, upstream may pick the table of an old formula; here it is that of today's.
     """
-    found = {
-        each.table
-        for each in standing
-        if isinstance(each, Rule) and each.source == whole(eni.address) and each.priority == FROM_ENI_PRIORITY and each.table is not None
-    }
-    return next(iter(found)) if eni.network_card and len(found) == 1 else eni.table
-
-
-def _foreign_addresses(standing: Iterable[Readable], own: Address) -> Iterator[Address]:
-    """Go through what upstream removes: the addresses of global scope and of the same version, except the right one."""
-    for each in standing:
-        if isinstance(each, Address) and each != own and _place(each) == _place(own):
-            yield each
+    own = Rule(source=eni.address, priority=FROM_ENI_PRIORITY)
+    found = {each.table for each in standing if isinstance(each, Rule) and matches(own, each) and each.table is not None}
+    return found.pop() if eni.network_card and len(found) == 1 else eni.table
 
 
 def _place(address: Address) -> tuple[str, str, int]:
+    """Return what the addresses have in common that upstream removes from an ENI: those of global scope, of the pods' IP version."""
     return address.device, address.scope, family_of(address.address)
-
-
-def way_out(device: str, gateway: str, table: int, what: str, *, tries: int = 1) -> Iterator[Step]:
-    """Return the routes of a table whose packets leave by one interface."""
-    beside = Route(destination=whole(gateway), device=device, table=table)
-    beyond = Route(destination=everywhere(family_of(gateway)), gateway=gateway, device=device, table=table)
-    yield Step(beside, Mode.REPLACE, f"the subnet's gateway is on {what}", tries=tries)
-    yield Step(beyond, Mode.REPLACE, f"everything in this table leaves by {what}", tries=tries)

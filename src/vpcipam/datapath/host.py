@@ -1,6 +1,5 @@
 """What a node needs once, before its pods: kernel settings, the rule for marked traffic, source NAT, and the marks of connections."""
 
-import errno
 from collections.abc import Iterable, Iterator
 
 from vpcipam.address import Cidr
@@ -11,29 +10,15 @@ from vpcipam.datapath.layout import (
     LOCAL_PRIORITY,
     MARK_PRIORITY,
     DatapathEni,
-    whole,
 )
 from vpcipam.datapath.nft import TABLE, connmark_table
 from vpcipam.datapath.options import DatapathOptions, datapath_options
 from vpcipam.datapath.ownership import owned
-from vpcipam.datapath.values import (
-    LOCAL_TABLE,
-    MAIN_TABLE,
-    Link,
-    Mode,
-    NftTable,
-    Readable,
-    Rule,
-    Step,
-    Sysctl,
-    XtablesChain,
-    XtablesRule,
-)
+from vpcipam.datapath.pieces import IF_THERE, setting
+from vpcipam.datapath.values import LOCAL_TABLE, MAIN_TABLE, Link, Mode, NftTable, Readable, Rule, Step, XtablesChain, XtablesRule
 from vpcipam.datapath.xtables import CONNMARK_CHAIN, SNAT_CHAIN, reject_new, restore_mark, return_to, set_mark
 from vpcipam.errors import InvalidArgument, InvalidCidr
 from vpcipam.settings import Settings
-
-_IF_THERE = frozenset({errno.ENOENT})
 
 
 def host_plan(
@@ -58,21 +43,21 @@ def host_plan(
         InvalidCidr: a CIDR of the VPC is none.
         SettingsError: the container would not start with these settings.
     """
-    options = datapath_options(settings)
+    options, there = datapath_options(settings), frozenset(standing)
     if not primary.primary:
         raise InvalidArgument(f"{primary.device} is not the primary ENI: eni_plan sets it up")
     cidrs = tuple(map(_ipv4_cidr, vpc_cidrs))
     if not cidrs and not options.ipv6:
         raise InvalidArgument("the VPC has no IPv4 CIDR; give those that EC2 shows for it")
-    steps = [*_sysctls(primary, options)]
+    steps = [*_settings(primary.device, options)]
     steps.append(Step(Link(name=primary.device, mtu=options.eni_mtu), Mode.REPLACE, "AWS_VPC_ENI_MTU sets the MTU of every ENI"))
     steps += _egress_block(options)
     steps += _rules(options)
     if not options.ipv6:
         steps += _source_nat(primary, options, cidrs)
-        steps += _marks(primary, options)
-        steps += _connection_marks(options, (*cidrs, *options.exclude_snat_cidrs), nftables=nftables, there=frozenset(standing))
-    return (*steps, *_external_services(options, owned(standing, settings)))
+        steps += _marks(primary.device, options)
+        steps += _connection_marks(options, (*cidrs, *options.exclude_snat_cidrs), nftables=nftables, there=there)
+    return (*steps, *_external_services(options, owned(there, settings)))
 
 
 def _ipv4_cidr(text: str) -> str:
@@ -85,31 +70,19 @@ def _ipv4_cidr(text: str) -> str:
 # --- kernel settings ------------------------------------------------------------------------------------------------------
 
 
-def _sysctls(primary: DatapathEni, options: DatapathOptions) -> Iterator[Step]:
+def _settings(device: str, options: DatapathOptions) -> Iterator[Step]:
     """Do what the init container does. IPv4 forwarding is left to the container runtime."""
-    forwarding = options.ipv6 or options.egress
-    wanted = [
-        (
-            f"net/ipv4/conf/{primary.device}/rp_filter",
-            "2",
-            "a strict check would drop node-port packets whose answers leave by another ENI",
-        ),
-        ("net/ipv4/tcp_early_demux", "1" if options.tcp_early_demux else "0", _EARLY_DEMUX[options.tcp_early_demux]),
-    ]
+    loose = "a strict check would drop node-port packets whose answers leave by another ENI"
+    yield setting(f"net/ipv4/conf/{device}/rp_filter", "2", loose)
+    early = "the kernel finds the socket of a packet early"
+    late = "DISABLE_TCP_EARLY_DEMUX lets the kubelet probe pods with branch ENIs over TCP"
+    demux = ("1", early) if options.tcp_early_demux else ("0", late)
+    yield setting("net/ipv4/tcp_early_demux", *demux, tolerated=IF_THERE)
     if options.ipv6:
-        wanted.append(("net/ipv6/conf/all/disable_ipv6", "0", "the node has IPv6"))
-    if forwarding:
-        wanted.append(("net/ipv6/conf/all/forwarding", "1", "the node routes IPv6 packets of its pods"))
-        wanted.append((f"net/ipv6/conf/{primary.device}/accept_ra", "2", "a router accepts the routes that the VPC announces only with 2"))
-    for name, value, reason in wanted:
-        tolerated = _IF_THERE if name.endswith("early_demux") else frozenset()
-        yield Step(Sysctl(name=name, value=value), Mode.REPLACE, reason, tolerated=tolerated)
-
-
-_EARLY_DEMUX = {
-    True: "the kernel finds the socket of a packet early",
-    False: "DISABLE_TCP_EARLY_DEMUX lets the kubelet probe pods with branch ENIs over TCP",
-}
+        yield setting("net/ipv6/conf/all/disable_ipv6", "0", "the node has IPv6")
+    if options.ipv6 or options.egress:
+        yield setting("net/ipv6/conf/all/forwarding", "1", "the node routes IPv6 packets of its pods")
+        yield setting(f"net/ipv6/conf/{device}/accept_ra", "2", "a router accepts the routes that the VPC announces only with 2")
 
 
 def _egress_block(options: DatapathOptions) -> Iterator[Step]:
@@ -128,15 +101,15 @@ def _rules(options: DatapathOptions) -> Iterator[Step]:
     if options.node_port_support or not options.external_snat:
         yield Step(marked, Mode.ADD, "marked packets leave by the primary ENI")
     else:
-        yield Step(marked, Mode.DELETE_ALL, "nothing marks packets")
+        yield Step(marked, Mode.ABSENT, "nothing marks packets")
     if not (options.branch_enis and options.strict):
         return
     local = Rule(priority=LOCAL_PRIORITY, table=LOCAL_TABLE, family=options.family)
     yield Step(local, Mode.ADD, "the rules of branch ENIs come before the local table, so that all of their packets leave the node")
     first = Rule(priority=0, table=LOCAL_TABLE, family=options.family)
-    yield Step(first, Mode.DELETE_ONE, "the local table now has a lower place", tolerated=_IF_THERE)
+    yield Step(first, Mode.DELETE_ONE, "the local table now has a lower place", tolerated=IF_THERE)
     if options.ipv6:
-        gateway = Rule(priority=0, source=whole(IPV6_SUBNET_GATEWAY), ip_protocol="ipv6-icmp", table=LOCAL_TABLE)
+        gateway = Rule(priority=0, source=IPV6_SUBNET_GATEWAY, ip_protocol="ipv6-icmp", table=LOCAL_TABLE)
         yield Step(gateway, Mode.ADD, "branch ENIs resolve their gateway by its answers")
 
 
@@ -166,20 +139,20 @@ def _source_nat(primary: DatapathEni, options: DatapathOptions, vpc_cidrs: tuple
     yield Step(jump, Mode.ADD, "everything that leaves the node passes the chain")
 
 
-def _marks(primary: DatapathEni, options: DatapathOptions) -> Iterator[Step]:
-    mark, snat, node_ports = options.mark, not options.external_snat, options.node_port_support
+def _marks(device: str, options: DatapathOptions) -> Iterator[Step]:
+    node_ports, restore = options.node_port_support, restore_mark(options.mark)
     wanted = (
         (
             node_ports,
-            f"-i {primary.device} -m addrtype --dst-type LOCAL --limit-iface-in {set_mark(mark)}",
+            f"-i {device} -m addrtype --dst-type LOCAL --limit-iface-in {set_mark(options.mark)}",
             "connections to node ports come in by the primary ENI, and their answers must leave by it",
         ),
         (
-            node_ports or snat,
-            f"-i {options.veth_prefix}+ {restore_mark(mark)}",
+            node_ports or not options.external_snat,
+            f"-i {options.veth_prefix}+ {restore}",
             "packets of pods have the mark of their connection, so that the rule for marked packets finds them",
         ),
-        (node_ports, f"-i vlan+ {restore_mark(mark)}", "packets of pods with branch ENIs have it too"),
+        (node_ports, f"-i vlan+ {restore}", "packets of pods with branch ENIs have it too"),
     )
     for on, rule, reason in wanted:
         value = XtablesRule(table="mangle", chain="PREROUTING", rule=rule)
@@ -188,20 +161,20 @@ def _marks(primary: DatapathEni, options: DatapathOptions) -> Iterator[Step]:
 
 def _connection_marks(options: DatapathOptions, exempt: tuple[str, ...], *, nftables: bool, there: frozenset[Readable]) -> Iterator[Step]:
     """Mark the pods' connections to anywhere outside the VPC, with one of the two programs; remove what the other has left."""
-    table = connmark_table(options.veth_prefix, options.mark, exempt)
-    if not nftables or options.external_snat:
-        yield Step(NftTable(name=TABLE), Mode.ABSENT, "nftables marks no connections")
+    reason = "connections of pods that leave the VPC leave by the primary ENI"
+    if nftables and not options.external_snat:
+        yield Step(connmark_table(options.veth_prefix, options.mark, exempt), Mode.REPLACE, reason)
     else:
-        yield Step(table, Mode.REPLACE, "connections of pods that leave the VPC leave by the primary ENI")
+        yield Step(NftTable(name=TABLE), Mode.ABSENT, "nftables marks no connections")
+    rules = (*(return_to(cidr) for cidr in reversed(exempt)), set_mark(options.mark))
+    chain = XtablesChain(table="nat", name=CONNMARK_CHAIN, rules=rules)
     jump = XtablesRule(table="nat", chain="PREROUTING", rule=f"-i {options.veth_prefix}+ -j {CONNMARK_CHAIN}")
     restore = XtablesRule(table="nat", chain="PREROUTING", rule=restore_mark(options.mark))
     if nftables or options.external_snat:
-        for each in (jump, restore, XtablesChain(table="nat", name=CONNMARK_CHAIN)):
+        for each in (jump, restore, chain):
             yield Step(each, Mode.ABSENT, "iptables marks no connections")
         return
-    rules = (*(return_to(cidr) for cidr in reversed(exempt)), set_mark(options.mark))
-    chain = XtablesChain(table="nat", name=CONNMARK_CHAIN, rules=rules)
-    yield Step(chain, Mode.REPLACE, "connections of pods that leave the VPC leave by the primary ENI")
+    yield Step(chain, Mode.REPLACE, reason)
     if jump not in there:
         yield Step(restore, Mode.ABSENT, "it must come after the jump")
     yield Step(jump, Mode.ADD, "the first packet of each connection of a pod passes the chain")

@@ -223,6 +223,6 @@ def whole(address: str) -> str:
     return f"{address}/{128 if family_of(address) == 6 else 32}"
 
 
-def everywhere(family: Literal[4, 6]) -> str:
+def everywhere(family: int) -> str:
     """Return the destination of a default route."""
     return "::/0" if family == 6 else "0.0.0.0/0"

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
+from vpcipam.datapath.layout import everywhere
 from vpcipam.datapath.values import Address, Link, Neighbour, Route, Rule, Veth, Vlan, family_of
 from vpcipam.errors import MissingExtra
 
@@ -22,7 +23,7 @@ except ModuleNotFoundError as error:
 Socket: TypeAlias = IPRoute
 Kernel = Link | Address | Route | Rule | Neighbour
 """What rtnetlink knows."""
-Made = Link | Veth | Vlan | Address | Route | Rule | Neighbour
+Made = Kernel | Veth | Vlan
 
 _FAMILIES = {4: 2, 6: 10}  # AF_INET, AF_INET6
 _SCOPES = {"global": 0, "site": 200, "link": 253, "host": 254, "nowhere": 255}
@@ -35,20 +36,10 @@ _TO_TABLE = 1  # FR_ACT_TO_TBL
 _INVERTED = 2  # FIB_RULE_INVERT
 _PERMANENT = 0x80  # NUD_PERMANENT
 _NOT_SUPPRESSED = 0xFFFFFFFF
-_RULE_ATTRIBUTES = {
-    "FRA_PRIORITY",
-    "FRA_TABLE",
-    "FRA_SRC",
-    "FRA_DST",
-    "FRA_IIFNAME",
-    "FRA_FWMARK",
-    "FRA_FWMASK",
-    "FRA_IP_PROTO",
-    "FRA_PROTOCOL",
-    "FRA_SUPPRESS_PREFIXLEN",
-}
-"""What a `Rule` can say. A rule with other attributes is not one of the datapath."""
 _DAD_FAILED, _TENTATIVE = 0x08, 0x40  # IFA_F_…
+_RULE_NAMES = ("PRIORITY", "TABLE", "SRC", "DST", "IIFNAME", "FWMARK", "FWMASK", "IP_PROTO", "PROTOCOL", "SUPPRESS_PREFIXLEN")
+_RULE_ATTRIBUTES = {f"FRA_{name}" for name in _RULE_NAMES}
+"""What a `Rule` can say. A rule with other attributes is not one of the datapath."""
 
 
 def _number(names: dict[str, int], text: str) -> int:
@@ -85,88 +76,74 @@ def create(ipr: Socket, value: Made, *, replace: bool = False, host_fd: int | No
         replace: whether to change what is there. If not, that is EEXIST.
         host_fd: the host's namespace, where a veth has its other end.
     """
-    command = "replace" if replace else "add"
     with _errors():
         match value:
-            case Link():
-                changes = {"mtu": value.mtu, "address": value.mac, "state": {True: "up", False: "down", None: None}[value.up]}
-                ipr.link("set", index=_index(ipr, value.name), **_given(changes))
             case Veth():
                 peer = {"ifname": value.name, "address": value.mac, "mtu": value.mtu, "txqlen": 0, "net_ns_fd": host_fd}
-                ipr.link("add", ifname=value.peer, kind="veth", peer=peer, mtu=value.mtu, txqlen=0, **_given({"address": value.peer_mac}))
+                mac = _given(address=value.peer_mac)
+                ipr.link("add", ifname=value.peer, kind="veth", peer=peer, mtu=value.mtu, txqlen=0, **mac)
             case Vlan():
                 parent = _index(ipr, value.parent)
                 ipr.link("add", ifname=value.name, kind="vlan", link=parent, vlan_id=value.vlan_id, address=value.mac, mtu=value.mtu)
-            case Address():
-                ipr.addr(command, index=_index(ipr, value.device), **_address(value))
-            case Route():
-                ipr.route(command, **_route(ipr, value))
-            case Rule():
-                ipr.rule("add", **_rule(value))
+            case Link():
+                state = {True: "up", False: "down", None: None}[value.up]
+                ipr.link("set", index=_index(ipr, value.name), **_given(mtu=value.mtu, address=value.mac, state=state))
             case _:
-                ipr.neigh(command, ifindex=_index(ipr, value.device), dst=value.address, lladdr=value.mac, state=_PERMANENT)
+                request, attributes = _request(ipr, value)
+                request("replace" if replace else "add", **attributes)
 
 
 def delete(ipr: Socket, value: Kernel) -> None:
     """Delete a value exactly as it was read."""
     with _errors():
-        match value:
-            case Link():
-                ipr.link("del", index=_index(ipr, value.name))
-            case Address():
-                ipr.addr("del", index=_index(ipr, value.device), **_address(value))
-            case Route():
-                ipr.route("del", **_route(ipr, value))
-            case Rule():
-                ipr.rule("del", **_rule(value))
-            case _:
-                ipr.neigh("del", ifindex=_index(ipr, value.device), dst=value.address)
+        request, attributes = _request(ipr, value)
+        request("del", **attributes)
 
 
-def _given(attributes: dict[str, Any]) -> dict[str, Any]:
+def _request(ipr: Socket, value: Kernel) -> tuple[Callable[..., object], dict[str, Any]]:
+    """Return the request for a kind of value, and the attributes of the value."""
+    match value:
+        case Link():
+            return ipr.link, {"index": _index(ipr, value.name)}
+        case Address():
+            address, length = value.address.split("/")
+            scope = _number(_SCOPES, value.scope)  # pyroute2 would put the scope of IPv4 there only
+            return ipr.addr, {"index": _index(ipr, value.device), "address": address, "prefixlen": int(length), "scope": scope}
+        case Route():
+            return ipr.route, _cidr("dst", value.destination) | _given(
+                family=_FAMILIES[value.family],
+                table=value.table,
+                oif=None if value.device is None else _index(ipr, value.device),
+                gateway=value.gateway,
+                prefsrc=value.source,
+                scope=None if value.scope is None else _number(_SCOPES, value.scope),
+                priority=value.metric or None,
+                proto=None if value.protocol is None else _number(_ROUTE_PROTOCOLS, value.protocol),
+                type=_UNICAST,
+            )
+        case Rule():
+            return ipr.rule, _cidr("src", value.source) | _cidr("dst", value.destination) | _given(
+                family=_FAMILIES[value.family],
+                priority=value.priority,
+                table=value.table,
+                action=_TO_TABLE,
+                iifname=value.iif,
+                fwmark=value.mark,
+                fwmask=value.mask,
+                ip_proto=None if value.ip_protocol is None else _number(_IP_PROTOCOLS, value.ip_protocol),
+            )
+    index = _index(ipr, value.device)
+    return ipr.neigh, {"ifindex": index, "dst": value.address, "lladdr": value.mac, "state": _PERMANENT}
+
+
+def _given(**attributes: object) -> dict[str, Any]:
     return {name: value for name, value in attributes.items() if value is not None}
 
 
-def _address(value: Address) -> dict[str, Any]:
-    parsed = ipaddress.ip_interface(value.address)
-    # pyroute2 would put the scope of IPv4 there only.
-    return {"address": str(parsed.ip), "prefixlen": parsed.network.prefixlen, "scope": _number(_SCOPES, value.scope)}
-
-
-def _route(ipr: Socket, value: Route) -> dict[str, Any]:
-    address, _, length = value.destination.partition("/")
-    found = {
-        "family": _FAMILIES[value.family],
-        "dst": address if int(length) else None,  # a default route has no destination
-        "dst_len": int(length),
-        "table": value.table,
-        "oif": None if value.device is None else _index(ipr, value.device),
-        "gateway": value.gateway,
-        "prefsrc": value.source,
-        "scope": None if value.scope is None else _number(_SCOPES, value.scope),
-        "priority": value.metric or None,
-        "proto": None if value.protocol is None else _number(_ROUTE_PROTOCOLS, value.protocol),
-        "type": _UNICAST,
-    }
-    return _given(found)
-
-
-def _rule(value: Rule) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "family": _FAMILIES[value.family],
-        "priority": value.priority,
-        "table": value.table,
-        "action": _TO_TABLE,
-        "iifname": value.iif,
-        "fwmark": value.mark,
-        "fwmask": value.mask,
-        "ip_proto": None if value.ip_protocol is None else _number(_IP_PROTOCOLS, value.ip_protocol),
-    }
-    for name, cidr in (("src", value.source), ("dst", value.destination)):
-        if cidr is not None:
-            address, _, length = cidr.partition("/")
-            found |= {name: address, f"{name}_len": int(length)}
-    return _given(found)
+def _cidr(name: str, cidr: str | None) -> dict[str, Any]:
+    """Return the attributes for a CIDR. Everything has no address."""
+    address, length = (cidr or "/0").split("/")
+    return ({name: address} if int(length) else {}) | {f"{name}_len": int(length)}
 
 
 # --- read -----------------------------------------------------------------------------------------------------------------
@@ -184,13 +161,9 @@ def _links(ipr: Socket) -> Iterator[Link]:
         yield Link(name=each.get("IFLA_IFNAME"), mac=mac, mtu=each.get("IFLA_MTU"), up=bool(each["flags"] & _UP))
 
 
-def _names(ipr: Socket) -> dict[int, str]:
-    return {each["index"]: each.get("IFLA_IFNAME") for each in ipr.link("dump")}
-
-
 def _of_links(ipr: Socket, messages: Iterable[Any], index: str) -> Iterator[tuple[Any, str]]:
     """Pair messages with the name of their link. The link of one can have come or gone between two dumps."""
-    names = _names(ipr)
+    names = {each["index"]: each.get("IFLA_IFNAME") for each in ipr.link("dump")}
     for each in messages:
         if (name := names.get(each.get(index))) is not None:
             yield each, name
@@ -199,51 +172,48 @@ def _of_links(ipr: Socket, messages: Iterable[Any], index: str) -> Iterator[tupl
 def _addresses(ipr: Socket) -> Iterator[Address]:
     for each, device in _of_links(ipr, ipr.addr("dump"), "index"):
         address = each.get("IFA_LOCAL") or each.get("IFA_ADDRESS")
-        scope = _name(_SCOPES, each["scope"])
-        yield Address(address=f"{address}/{each['prefixlen']}", device=device, scope=scope)
+        yield Address(address=f"{address}/{each['prefixlen']}", device=device, scope=_name(_SCOPES, each["scope"]))
 
 
 def _routes(ipr: Socket) -> Iterator[Route]:
     for version, family in _FAMILIES.items():
         for each, device in _of_links(ipr, ipr.route("dump", family=family), "RTA_OIF"):
-            if each["type"] != _UNICAST or each["flags"] & _CLONED:
-                continue
-            yield Route(
-                destination=f"{each.get('RTA_DST') or ('::' if version == 6 else '0.0.0.0')}/{each['dst_len']}",  # noqa: S104 - all
-                table=each.get("RTA_TABLE"),
-                device=device,
-                gateway=each.get("RTA_GATEWAY"),
-                source=each.get("RTA_PREFSRC"),
-                scope=_name(_SCOPES, each["scope"]),
-                metric=each.get("RTA_PRIORITY") or 0,
-                protocol=_name(_ROUTE_PROTOCOLS, each["proto"]),
-            )
+            if each["type"] == _UNICAST and not each["flags"] & _CLONED:
+                yield Route(
+                    destination=_read_cidr(each, "RTA_DST", "dst_len") or everywhere(version),
+                    table=each.get("RTA_TABLE"),
+                    device=device,
+                    gateway=each.get("RTA_GATEWAY"),
+                    source=each.get("RTA_PREFSRC"),
+                    scope=_name(_SCOPES, each["scope"]),
+                    metric=each.get("RTA_PRIORITY") or 0,
+                    protocol=_name(_ROUTE_PROTOCOLS, each["proto"]),
+                )
 
 
 def _rules(ipr: Socket) -> Iterator[Rule]:
     for version, family in _FAMILIES.items():
         for each in ipr.rule("dump", family=family):
-            if (
-                each["action"] != _TO_TABLE
-                or each["flags"] & _INVERTED
-                or each["tos"]
-                or {name for name, _ in each["attrs"]} - _RULE_ATTRIBUTES
-            ):
-                continue
-            if each.get("FRA_SUPPRESS_PREFIXLEN") not in {None, _NOT_SUPPRESSED}:
+            others = {name for name, _ in each["attrs"]} - _RULE_ATTRIBUTES
+            suppresses = each.get("FRA_SUPPRESS_PREFIXLEN") not in {None, _NOT_SUPPRESSED}
+            if each["action"] != _TO_TABLE or each["flags"] & _INVERTED or each["tos"] or others or suppresses:
                 continue
             protocol = each.get("FRA_IP_PROTO")
             yield Rule(
                 priority=each.get("FRA_PRIORITY") or 0,
                 table=each.get("FRA_TABLE"),
-                source=f"{each.get('FRA_SRC')}/{each['src_len']}" if each["src_len"] else None,
-                destination=f"{each.get('FRA_DST')}/{each['dst_len']}" if each["dst_len"] else None,
+                source=_read_cidr(each, "FRA_SRC", "src_len"),
+                destination=_read_cidr(each, "FRA_DST", "dst_len"),
                 iif=each.get("FRA_IIFNAME"),
                 mark=each.get("FRA_FWMARK"),
                 mask=each.get("FRA_FWMASK"),
                 ip_protocol=None if protocol is None else _name(_IP_PROTOCOLS, protocol),
                 family=version,
             )
+
+
+def _read_cidr(message: Any, name: str, length: str) -> str | None:  # noqa: ANN401  # pyroute2 has no types
+    return f"{message.get(name)}/{message[length]}" if message[length] else None
 
 
 def _neighbours(ipr: Socket) -> Iterator[Neighbour]:

@@ -81,57 +81,52 @@ def _read_item(tables: dict[tuple[str, str], dict[str, dict[str, Any]]], item: M
         tables[chain["family"], chain["table"]][chain["name"]] = facts
     elif "rule" in item:
         rule = item["rule"]
-        text = " ".join(map(_expression, rule["expr"]))
+        text = " ".join(map(_text, rule["expr"]))
         tables[rule["family"], rule["table"]][rule["chain"]]["rules"].append(text)
 
 
-def _expression(expression: Mapping[str, Any]) -> str:
-    ((kind, content),) = expression.items()
-    if kind == "match" and content["op"] in {"==", "!="}:
-        operator = "!= " if content["op"] == "!=" else "== " if "&" in content["left"] else ""
-        return f"{_operand(content['left'])} {operator}{_operand(content['right'], of=content['left'])}"
-    if kind == "mangle":
-        return f"{_operand(content['key'])} set {_operand(content['value'])}"
-    if kind in {"jump", "goto"}:
-        return f"{kind} {content['target']}"
-    return kind if content is None or kind == "counter" else json.dumps(expression)
-
-
-_QUOTED = ("iifname", "oifname")
-
-
-def _operand(operand: Any, of: Any = None) -> str:  # noqa: ANN401  # any JSON value
-    match operand:
+def _text(part: Any) -> str:  # noqa: ANN401, PLR0911  # any JSON value; one line for each form
+    """Write a part of a rule as nft does, or as JSON if the datapath has none of its form."""
+    match part:
+        case {"match": {"op": "==" | "!=" as operator, "left": left, "right": right}}:
+            return _comparison(_text(left), operator, right)
+        case {"mangle": {"key": key, "value": value}}:
+            return f"{_text(key)} set {_text(value)}"
+        case {"&": [left, int(number)]} | {"|": [left, int(number)]}:
+            return f"{_text(left)} {next(iter(part))} {_hex(number)}"
+        case {"jump": {"target": name}} | {"goto": {"target": name}}:
+            return f"{next(iter(part))} {name}"
+        case {"meta": {"key": "mark"}} | {"ct": {"key": _}}:
+            return f"{next(iter(part))} {next(iter(part.values()))['key']}"
+        case {"meta": {"key": key}}:
+            return str(key)
+        case {"payload": {"protocol": first, "field": second}} | {"fib": {"flags": [first], "result": second}}:
+            return f"{'fib ' if 'fib' in part else ''}{first} {second}"
         case {"prefix": {"addr": address, "len": length}}:
             return f"{address}/{length}"
-        case {"&": [left, int(right)]} | {"|": [left, int(right)]}:
-            return f"{_operand(left)} {next(iter(operand))} {_hex(right)}"
-        case int(number) if "&" in (of or {}):
-            return _hex(number)
-        case str(text):
-            return f'"{text}"' if _selector(of) in _QUOTED else text
-    return _selector(operand) or json.dumps(operand)
+        case {"counter": _} | {"return": None} | {"accept": None}:
+            return str(next(iter(part)))
+    return part if isinstance(part, str) else json.dumps(part)
 
 
-def _selector(operand: Any) -> str:  # noqa: ANN401  # any JSON value
-    """Write what a rule looks at; empty for anything else."""
-    match operand:
-        case {"meta": {"key": key}}:
-            return f"meta {key}" if key == "mark" else str(key)
-        case {"ct": {"key": key}}:
-            return f"ct {key}"
-        case {"payload": {"protocol": protocol, "field": field}}:
-            return f"{protocol} {field}"
-        case {"fib": {"result": result, "flags": list(flags)}}:
-            return f"fib {' . '.join(flags)} {result}"
-    return ""
+def _comparison(left: str, operator: str, right: object) -> str:
+    masked = " & " in left
+    if masked and isinstance(right, int):
+        right = _hex(right)
+    elif left.endswith("ifname"):
+        right = f'"{right}"'
+    return f"{left} {'' if operator == '==' and not masked else operator + ' '}{_text(right)}"
 
 
 _JUMP = re.compile(r"\b(?:jump|goto) (\S+)")
 
 
-def rules_text(table: NftTable) -> Iterator[str]:
-    """Write the lines of an `nft -f` file that replaces a table in one transaction. nft takes a jump only to a chain that it has read."""
+def table_text(table: NftTable) -> str:
+    """Write an `nft -f` file that replaces a table in one transaction. nft takes a jump only to a chain that it has read."""
+    return "\n".join(_lines(table))
+
+
+def _lines(table: NftTable) -> Iterator[str]:
     yield f"table {table.family} {table.name}"
     yield f"delete table {table.family} {table.name}"
     yield f"table {table.family} {table.name} {{"

@@ -13,14 +13,12 @@ from vpcipam.datapath.layout import (
     pod_gateway,
     pod_interface,
     pod_macs,
-    whole,
 )
 from vpcipam.datapath.options import DatapathOptions, datapath_options
-from vpcipam.datapath.values import MAIN_TABLE, Address, Link, Mode, Neighbour, Route, Rule, Step, Sysctl, Veth, family_of
+from vpcipam.datapath.pieces import IF_THERE, in_pod, ipv6_in_pod, joined, parted
+from vpcipam.datapath.values import MAIN_TABLE, Address, Mode, Neighbour, Route, Rule, Step, family_of
 from vpcipam.sandbox import PodRef, SandboxKey
 from vpcipam.settings import Settings
-
-_IF_THERE = frozenset({errno.ENOENT})
 
 
 def pod_plan(key: SandboxKey, pod: PodRef | None, addresses: Iterable[PodAddress], settings: Settings) -> tuple[Step, ...]:
@@ -59,7 +57,7 @@ def pod_teardown(key: SandboxKey, pod: PodRef | None, addresses: Iterable[PodAdd
     steps: list[Step] = []
     for index, each in enumerate(addresses):
         steps += host_side_teardown(each.address, each.table)
-        steps.append(delete_veth(key, host_interface(options.veth_prefix, key, pod, index), index))
+        steps.append(parted(key, index, host_interface(options.veth_prefix, key, pod, index)))
     return tuple(steps)
 
 
@@ -68,51 +66,28 @@ def pod_teardown(key: SandboxKey, pod: PodRef | None, addresses: Iterable[PodAdd
 
 def connect(key: SandboxKey, device: str, index: int, address: str, options: DatapathOptions) -> Iterator[Step]:
     """Connect the two namespaces, and give the pod its address, its routes and its neighbour."""
-    family, within, (mac, peer_mac) = family_of(address), pod_interface(key, index), pod_macs(key, index)
-    gateway, table = pod_gateway(family, index), index or MAIN_TABLE
-    veth = Veth(name=device, peer=within, mac=mac, peer_mac=peer_mac, mtu=options.pod_mtu)
-    beside = Route(destination=whole(gateway), device=within, table=table)
+    family, within, table = family_of(address), pod_interface(key, index), index or MAIN_TABLE
+    gateway, own = pod_gateway(family, index), Address(address=address, device=within)
     default = Route(destination=everywhere(family), gateway=gateway, device=within, table=table)
-    yield Step(Link(name=device), Mode.ABSENT, "a former pod of this name may have left its host interface")
-    yield Step(veth, Mode.EXCLUSIVE, "the veth joins the pod's namespace to the host's", namespace="pod")
-    yield from quiet_ipv6(device)
-    yield Step(Link(name=device, up=True), Mode.REPLACE, "the veth carries packets once both ends are up")
-    yield Step(Link(name=within, up=True), Mode.REPLACE, "the veth carries packets once both ends are up", namespace="pod")
+    neighbour = Neighbour(address=gateway, mac=pod_macs(key, index)[0], device=within)
+    yield from joined(key, index, device, within, options.pod_mtu)
     if family == 6:
-        for each in (within, "lo"):
-            yield Step(
-                Sysctl(name=f"net/ipv6/conf/{each}/disable_ipv6", value="0"),
-                Mode.REPLACE,
-                "runtimes may turn IPv6 off in new namespaces",
-                namespace="pod",
-                tolerated=_IF_THERE,
-            )
-    yield Step(beside, Mode.REPLACE, "the gateway is on the veth", namespace="pod")
+        yield from ipv6_in_pod(within, "lo", on=True)
+    yield in_pod(Route(destination=gateway, device=within, table=table), Mode.REPLACE, "the gateway is on the veth")
     if index:
-        rule = Rule(source=whole(address), table=table, priority=POD_SIDE_PRIORITY)
-        yield Step(rule, Mode.ADD, "packets from this address leave by its own interface", namespace="pod")
-    yield Step(default, Mode.EXCLUSIVE, "everything goes to the host", namespace="pod")
-    own = Address(address=whole(address), device=within)
-    yield Step(own, Mode.EXCLUSIVE, "the pod's address, alone in its subnet", namespace="pod")
-    neighbour = Neighbour(address=gateway, mac=mac, device=within)
-    yield Step(neighbour, Mode.EXCLUSIVE, "nobody answers for the gateway, so the host's end of the veth stands for it", namespace="pod")
+        rule = Rule(source=address, table=table, priority=POD_SIDE_PRIORITY)
+        yield in_pod(rule, Mode.ADD, "packets from this address leave by its own interface")
+    yield in_pod(default, Mode.EXCLUSIVE, "everything goes to the host")
+    yield in_pod(own, Mode.EXCLUSIVE, "the pod's address, alone in its subnet")
+    yield in_pod(neighbour, Mode.EXCLUSIVE, "nobody answers for the gateway, so the host's end of the veth stands for it")
     if family == 6:
-        yield Step(own, Mode.WAIT, "the address is of no use before duplicate address detection has ended", namespace="pod")
+        yield in_pod(own, Mode.WAIT, "the address is of no use before duplicate address detection has ended")
 
 
-def quiet_ipv6(device: str) -> Iterator[Step]:
-    """Return the settings that every new interface of the host gets before it is up."""
-    reason = "the host takes no IPv6 configuration from this interface"
-    for name, value in (("accept_ra", "0"), ("accept_redirects", "1"), ("forwarding", "0")):
-        yield Step(Sysctl(name=f"net/ipv6/conf/{device}/{name}", value=value), Mode.REPLACE, reason, tolerated=_IF_THERE)
-
-
-def without_ipv6(options: DatapathOptions, *interfaces: str) -> Iterator[Step]:
-    """Do what the tuning plugin does, which upstream chains for it; in the end, and so also to interfaces that others have turned on."""
-    for each in (interfaces or ("all", "default", "lo")) if options.disable_pod_ipv6 else ():
-        yield Step(
-            Sysctl(name=f"net/ipv6/conf/{each}/disable_ipv6", value="1"), Mode.REPLACE, "DISABLE_POD_V6 turns IPv6 off", namespace="pod"
-        )
+def without_ipv6(options: DatapathOptions) -> Iterator[Step]:
+    """Do what the tuning plugin does, which upstream chains for it."""
+    if options.disable_pod_ipv6:
+        yield from ipv6_in_pod("all", "default", "lo", on=False)
 
 
 # --- the host's side ------------------------------------------------------------------------------------------------------
@@ -120,32 +95,20 @@ def without_ipv6(options: DatapathOptions, *interfaces: str) -> Iterator[Step]:
 
 def host_side(address: str, device: str, table: int) -> Iterator[Step]:
     """Return the route and the rules of a pod's address."""
-    cidr = whole(address)
-    yield Step(Route(destination=cidr, device=device), Mode.REPLACE, "packets for the pod go to its veth")
-    yield Step(
-        Rule(destination=cidr, table=MAIN_TABLE, priority=TO_POD_PRIORITY),
-        Mode.ADD,
-        "packets for the pod are routed by the main table, wherever they come from",
-    )
+    to_pod = Rule(destination=address, table=MAIN_TABLE, priority=TO_POD_PRIORITY)
+    yield Step(Route(destination=address, device=device), Mode.REPLACE, "packets for the pod go to its veth")
+    yield Step(to_pod, Mode.ADD, "packets for the pod are routed by the main table, wherever they come from")
     if table != MAIN_TABLE:
-        yield Step(
-            Rule(source=cidr, table=table, priority=FROM_POD_PRIORITY), Mode.ADD, "the pod's packets leave by the ENI that has its address"
-        )
+        from_pod = Rule(source=address, table=table, priority=FROM_POD_PRIORITY)
+        yield Step(from_pod, Mode.ADD, "the pod's packets leave by the ENI that has its address")
 
 
 def host_side_teardown(address: str, table: int | None) -> Iterator[Step]:
     """Return the deletions of the route and the rules of a pod's address; of rules with any table if `table` is None."""
-    cidr = whole(address)
-    to_pod = Rule(destination=cidr, table=MAIN_TABLE, priority=TO_POD_PRIORITY)
-    yield Step(to_pod, Mode.DELETE_ONE, "the rule would outlive the veth", tolerated=_IF_THERE)
+    to_pod = Rule(destination=address, table=MAIN_TABLE, priority=TO_POD_PRIORITY)
+    yield Step(to_pod, Mode.DELETE_ONE, "the rule would outlive the veth", tolerated=IF_THERE)
     if table != MAIN_TABLE:
-        from_pod = Rule(source=cidr, table=table, priority=FROM_POD_PRIORITY)
-        yield Step(from_pod, Mode.DELETE_ALL, "the next pod with this address may be on another ENI")
-    route = Route(destination=cidr, table=MAIN_TABLE, scope="link" if family_of(address) == 4 else None, metric=None, protocol=None)
+        from_pod = Rule(source=address, table=table, priority=FROM_POD_PRIORITY)
+        yield Step(from_pod, Mode.ABSENT, "the next pod with this address may be on another ENI")
+    route = Route(destination=address, table=MAIN_TABLE, scope="link" if family_of(address) == 4 else None, metric=None, protocol=None)
     yield Step(route, Mode.DELETE_ONE, "the address is free", tolerated=frozenset({errno.ESRCH}), fatal=False)
-
-
-def delete_veth(key: SandboxKey, device: str, index: int) -> Step:
-    """Return the deletion of a host interface, unless another sandbox of the same pod has it by now: its MAC differs then."""
-    reason = "the namespace of the pod may stay, with a dead interface in it"
-    return Step(Link(name=device, mac=pod_macs(key, index)[0]), Mode.ABSENT, reason)

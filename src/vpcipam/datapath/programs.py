@@ -3,31 +3,29 @@
 import contextlib
 import errno
 import json
-import shlex
 import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import attrs
 
-from vpcipam.datapath.nft import parse_nft, rules_text
+from vpcipam.datapath.nft import parse_nft, table_text
 from vpcipam.datapath.values import NftTable, Sysctl, XfrmPolicy, XfrmState, XtablesChain, XtablesRule, identity
 from vpcipam.datapath.xfrm import created, deleted, parse_xfrm
-from vpcipam.datapath.xtables import parse_save
+from vpcipam.datapath.xtables import PROGRAMS, parse_save, restore_text, rule_command
 from vpcipam.errors import DatapathError
 
 OfPrograms = XtablesChain | XtablesRule | NftTable | XfrmState | XfrmPolicy | Sysctl
 
 _SYSCTLS = Path("/proc/sys")
-_XTABLES = {4: "iptables", 6: "ip6tables"}
 _ABSENT = 1  # what `iptables -C` returns for a rule that is not there
-_NO_TARGET = ("does not exist", "Couldn't load target")
-"""What it says if the chain that the rule jumps to is not there, so that the rule can't be either."""
 _ERRNOS = {
     "Operation not permitted": errno.EPERM,
     "Permission denied": errno.EPERM,
     "No such file or directory": errno.ENOENT,
     "No chain/target/match by that name": errno.ENOENT,
+    "does not exist": errno.ENOENT,  # the chain to which a rule jumps
+    "Couldn't load target": errno.ENOENT,  # the same
     "File exists": errno.EEXIST,
     "Chain already exists": errno.EEXIST,
     "not supported": errno.EOPNOTSUPP,
@@ -62,11 +60,9 @@ def matching(value: OfPrograms) -> list[OfPrograms]:
     match value:
         case XtablesRule():
             try:
-                there = _run(*_rule("-C", value), accept=(0, _ABSENT)).returncode == 0
-            except OSError as error:
-                if not any(words in str(error) for words in _NO_TARGET):
-                    raise
-                return []
+                there = _run(*rule_command("-C", value), accept=(0, _ABSENT)).returncode == 0
+            except FileNotFoundError:
+                there = False  # nor is the chain to which the rule jumps
             return [value] if there else []
         case XtablesChain():
             saved = _saved(value.family, value.table)
@@ -83,9 +79,9 @@ def create(value: OfPrograms) -> None:
     """Create a rule, or replace a chain or a table, in one transaction."""
     match value:
         case XtablesRule():
-            _run(*_rule("-I" if value.first else "-A", value))
+            _run(*rule_command("-I" if value.first else "-A", value))
         case XtablesChain():
-            _restore(value, *(f"-A {value.name} {rule}" for rule in value.rules))
+            _restore(value)
         case XfrmState() | XfrmPolicy():
             # A state can't be changed. The keys are not for the list of processes, so they are not among the arguments.
             before = [deleted(each) for each in matching(value) if isinstance(each, XfrmState)]
@@ -93,16 +89,16 @@ def create(value: OfPrograms) -> None:
         case Sysctl():
             (_SYSCTLS / value.name).write_text(value.value, encoding="ascii")
         case _:
-            _run("nft", "-f", "-", text="\n".join(rules_text(value)))
+            _run("nft", "-f", "-", text=table_text(value))
 
 
 def delete(value: OfPrograms) -> None:
     """Delete a rule once, or a chain or a table with all in it."""
     match value:
         case XtablesRule():
-            _run(*_rule("-D", value))
+            _run(*rule_command("-D", value))
         case XtablesChain():
-            _restore(value, f"-X {value.name}")
+            _restore(value, delete=True)
         case XfrmState() | XfrmPolicy():
             _run("ip", "-batch", "-", text=f"{deleted(value)}\n")
         case Sysctl():
@@ -111,23 +107,17 @@ def delete(value: OfPrograms) -> None:
             _run("nft", "delete", "table", value.family, value.name)
 
 
-def _rule(verb: str, value: XtablesRule) -> list[str]:
-    return [_XTABLES[value.family], "-w", "-t", value.table, verb, value.chain, *shlex.split(value.rule)]
-
-
-def _restore(value: XtablesChain, *lines: str) -> None:
-    """Empty a chain, or make it, and carry out the lines."""
-    text = "\n".join((f"*{value.table}", f":{value.name} - [0:0]", *lines, "COMMIT\n"))
-    _run(f"{_XTABLES[value.family]}-restore", "-w", "--noflush", text=text)
+def _restore(chain: XtablesChain, *, delete: bool = False) -> None:
+    _run(f"{PROGRAMS[chain.family]}-restore", "-w", "--noflush", text=restore_text(chain, delete=delete))
 
 
 def _saved(family: int, table: str | None = None) -> frozenset[XtablesChain | XtablesRule]:
-    return parse_save(_run(f"{_XTABLES[family]}-save", *(("-t", table) if table else ())).stdout, family)
+    return parse_save(_run(f"{PROGRAMS[family]}-save", *(("-t", table) if table else ())).stdout, family)
 
 
 def read_xtables() -> Iterator[OfPrograms]:
     """Read all chains and rules of iptables and ip6tables."""
-    for family in _XTABLES:
+    for family in PROGRAMS:
         yield from _saved(family)
 
 

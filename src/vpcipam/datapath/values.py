@@ -40,10 +40,6 @@ def _address(text: str) -> str:
         raise InvalidAddress(f"{text!r} is not an IP address") from None
 
 
-def _optional_address(text: str | None) -> str | None:
-    return None if text is None else _address(text)
-
-
 def _cidr(text: str | None) -> str | None:
     try:
         return None if text is None else str(ipaddress.ip_network(text))
@@ -154,8 +150,8 @@ class Route:
     destination: str = attrs.field(converter=_cidr)
     table: int = MAIN_TABLE
     device: str | None = attrs.field(default=None, validator=_check_device)
-    gateway: str | None = attrs.field(default=None, converter=_optional_address)
-    source: str | None = attrs.field(default=None, converter=_optional_address)
+    gateway: str | None = attrs.field(default=None, converter=attrs.converters.optional(_address))
+    source: str | None = attrs.field(default=None, converter=attrs.converters.optional(_address))
     scope: str | None = attrs.field()
     metric: int | None = attrs.field()
     protocol: str | None = "boot"
@@ -349,18 +345,16 @@ class Mode(enum.Enum):
     ADD = "add"
     """Create it unless it exists."""
     DELETE_ONE = "delete-one"
-    """Delete one that matches."""
-    DELETE_ALL = "delete-all"
-    """Delete every one that matches."""
+    """Delete one that matches; fail if none does."""
     ABSENT = "absent"
-    """Delete it if it is there."""
+    """Delete every one that matches."""
     WAIT = "wait"
     """Wait until an IPv6 address is neither tentative nor failed, 10 s at most, looking every 50 ms."""
 
 
-DELETIONS = frozenset({Mode.DELETE_ONE, Mode.DELETE_ALL, Mode.ABSENT})
+DELETIONS = frozenset({Mode.DELETE_ONE, Mode.ABSENT})
 _NOT_THERE = frozenset({errno.ENOENT, errno.ESRCH, errno.ENODEV, errno.EADDRNOTAVAIL})
-_TOLERATED = {Mode.ADD: frozenset({errno.EEXIST}), Mode.DELETE_ALL: _NOT_THERE, Mode.ABSENT: _NOT_THERE}
+_TOLERATED = {Mode.ADD: frozenset({errno.EEXIST}), Mode.ABSENT: _NOT_THERE}
 
 
 @attrs.frozen
@@ -434,31 +428,33 @@ def expected(steps: Iterable[Step], namespace: Namespace = "host", *, before: It
 def _record(standing: dict[object, Readable], step: Step, namespace: Namespace) -> None:
     value = step.value
     if isinstance(value, Veth):
-        ends = {"host": Link(name=value.name, mac=value.mac, mtu=value.mtu, up=False)}
-        ends["pod"] = Link(name=value.peer, mac=value.peer_mac, mtu=value.mtu, up=False)
-        standing[identity(ends[namespace])] = ends[namespace]
+        name, mac = (value.name, value.mac) if namespace == "host" else (value.peer, value.peer_mac)
+        value = Link(name=name, mac=mac, mtu=value.mtu, up=False)
     elif step.namespace != namespace or step.mode is Mode.WAIT:
         return
     elif isinstance(value, Vlan):
-        link = Link(name=value.name, mac=value.mac, mtu=value.mtu, up=False)
-        standing[identity(link)] = link
+        value = Link(name=value.name, mac=value.mac, mtu=value.mtu, up=False)
     elif step.mode in DELETIONS:
-        _delete(standing, value, all_of_them=step.mode is Mode.DELETE_ALL)
+        _delete(standing, value, step.mode)
+        return
     elif isinstance(value, Link):
         given = attrs.asdict(value, filter=lambda _, each: each is not None)
-        standing[identity(value)] = attrs.evolve(standing.get(identity(value), value), **given)
-    elif step.mode is Mode.REPLACE or identity(value) not in standing:
-        standing[identity(value)] = value
+        value = attrs.evolve(standing.get(identity(value), value), **given)
+    elif step.mode is not Mode.REPLACE:
+        value = standing.get(identity(value), value)
+    standing[identity(value)] = value
 
 
-def _delete(standing: dict[object, Readable], pattern: Readable, *, all_of_them: bool) -> None:
-    found = [key for key, value in standing.items() if matches(pattern, value)]
-    for key in found if all_of_them else found[:1]:
-        del standing[key]
-        if isinstance(pattern, Link):
-            gone = [
-                each for each, value in standing.items() if isinstance(value, Address | Route | Neighbour) and value.device == pattern.name
-            ]
-            gone += [each for each, value in standing.items() if isinstance(value, Sysctl) and f"/{pattern.name}/" in value.name]
-            for each in gone:
-                del standing[each]
+def _delete(standing: dict[object, Readable], pattern: Readable, mode: Mode) -> None:
+    found = [value for value in standing.values() if matches(pattern, value)]
+    for value in found if mode is Mode.ABSENT else found[:1]:
+        del standing[identity(value)]
+        if isinstance(value, Link):
+            for each in [each for each in standing.values() if _is_on(each, value.name)]:
+                del standing[identity(each)]
+
+
+def _is_on(value: Readable, device: str) -> bool:
+    if isinstance(value, Sysctl):
+        return f"/{device}/" in value.name
+    return isinstance(value, Address | Route | Neighbour) and value.device == device

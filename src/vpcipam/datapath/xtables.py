@@ -36,6 +36,22 @@ def return_to(destination: str) -> str:
     return "-j RETURN" if destination.endswith("/0") else f"-d {destination} -j RETURN"
 
 
+# --- commands -------------------------------------------------------------------------------------------------------------
+
+PROGRAMS = {4: "iptables", 6: "ip6tables"}
+
+
+def rule_command(verb: str, value: XtablesRule) -> list[str]:
+    """Write the command for a rule. The verb is -A, -I, -C or -D."""
+    return [PROGRAMS[value.family], "-w", "-t", value.table, verb, value.chain, *shlex.split(value.rule)]
+
+
+def restore_text(chain: XtablesChain, *, delete: bool = False) -> str:
+    """Write the input of iptables-restore that replaces or deletes a chain in one transaction, and first makes it if there is none."""
+    rules = [f"-X {chain.name}"] if delete else [f"-A {chain.name} {rule}" for rule in chain.rules]
+    return "\n".join((f"*{chain.table}", f":{chain.name} - [0:0]", *rules, "COMMIT\n"))
+
+
 # --- iptables-save --------------------------------------------------------------------------------------------------------
 
 _CHAIN = re.compile(r":(\S+) (\S+)(?: \[\d+:\d+\])?")

@@ -13,7 +13,7 @@ from vpcipam.datapath.commands import command, describe, errno_names
 from vpcipam.datapath.egress import egress_address, egress_plan
 from vpcipam.datapath.eni import eni_plan
 from vpcipam.datapath.host import host_plan
-from vpcipam.datapath.layout import BranchEni, DatapathEni, PodAddress, branch_table
+from vpcipam.datapath.layout import BranchEni, DatapathEni, PodAddress, branch_table, eni_table
 from vpcipam.datapath.options import datapath_options
 from vpcipam.datapath.pod import pod_plan
 from vpcipam.datapath.values import Step, Veth
@@ -48,7 +48,7 @@ class PodDatapath:
     name: str
     address: str
     eni_id: str
-    table: int | None
+    table: int
     host_interface: str
     steps: tuple[Step, ...]
 
@@ -141,49 +141,43 @@ class _World:
     """What the model of EC2 shows of a settled node."""
 
     def __init__(self, run: NodeRun, *, nftables: bool) -> None:
-        self._run, self._settings, self._nftables = run, run.node.settings, nftables
-        self._options = datapath_options(self._settings)
-        attached = self._attached()
-        self._node_address = attached[0].private_ip
-        if self._options.ipv6:
-            attached = tuple(map(self._with_ipv6, attached))
-        elif self._options.egress:
-            attached = (self._with_ipv6(attached[0]), *attached[1:])
-        self._node_address_ipv6 = next(iter(attached[0].ipv6_addresses), None)
+        self._run, self._ec2, self._settings, self._nftables = run, run.ec2, run.node.settings, nftables
+        options = datapath_options(self._settings)
+        self._ipv6, self._egress = options.ipv6, options.egress
+        attached = self._ec2.describe_instance(str(run.node.instance_id), now_ns=0).network_interfaces
+        ipv6_count = len(attached) if self._ipv6 else int(self._egress)
+        attached = (*map(self._with_ipv6, attached[:ipv6_count]), *attached[ipv6_count:])
+        self._egress_source = attached[0].private_ip if self._ipv6 else next(iter(attached[0].ipv6_addresses), None)
         self._interfaces = {eni.eni_id: self._interface(f"eth{number}", eni) for number, eni in enumerate(attached)}
 
     def _with_ipv6(self, eni: NetworkInterface) -> NetworkInterface:
         """Give an ENI an IPv6 address, as the launch of an instance does, and the VPC resource controller; ipamd never does."""
         with suppress(Ec2Error):  # a type without IPv6
-            self._run.ec2.assign_ipv6_addresses(eni.eni_id, ipv6_address_count=1, now_ns=0)
-        (found,) = self._run.ec2.describe_network_interfaces(eni_ids=(eni.eni_id,), now_ns=0)
+            self._ec2.assign_ipv6_addresses(eni.eni_id, ipv6_address_count=1, now_ns=0)
+        return self._eni(eni.eni_id)
+
+    def _eni(self, eni_id: str) -> NetworkInterface:
+        (found,) = self._ec2.describe_network_interfaces(eni_ids=(eni_id,), now_ns=0)
         return found
-
-    def _attached(self) -> tuple[NetworkInterface, ...]:
-        instance = self._run.ec2.describe_instance(str(self._run.node.instance_id), now_ns=0)
-        return instance.network_interfaces
-
-    def _subnet(self, eni: NetworkInterface) -> str:
-        (subnet,) = self._run.ec2.describe_subnets(subnet_ids=(eni.subnet_id,), now_ns=0)
-        return str(subnet.ipv6_cidr if self._options.ipv6 else subnet.cidr)
 
     def _interface(self, device: str, eni: NetworkInterface) -> DatapathEni:
         place = attachment_of(eni)
         return DatapathEni(
             device=device,
-            mac=mac_address(eni.eni_id),
-            address=self._address(eni),
-            subnet=self._subnet(eni),
+            **self._facts(eni),
             device_number=place.device_index,
             network_card=place.network_card_index,
             trunk=is_trunk(eni),
         )
 
-    def _address(self, eni: NetworkInterface) -> str:
-        return next(iter(eni.ipv6_addresses), eni.private_ip) if self._options.ipv6 else eni.private_ip
+    def _facts(self, eni: NetworkInterface) -> dict[str, str]:
+        """Return what an attached ENI and a branch ENI have in common."""
+        (subnet,) = self._ec2.describe_subnets(subnet_ids=(eni.subnet_id,), now_ns=0)
+        address = next(iter(eni.ipv6_addresses), eni.private_ip) if self._ipv6 else eni.private_ip
+        return {"mac": mac_address(eni.eni_id), "address": address, "subnet": str(subnet.ipv6_cidr if self._ipv6 else subnet.cidr)}
 
     def node(self) -> tuple[Step, ...]:
-        (vpc,) = self._run.ec2.describe_vpcs(now_ns=0)
+        (vpc,) = self._ec2.describe_vpcs(now_ns=0)
         primary = next(iter(self._interfaces.values()))
         return host_plan(primary, self._settings, vpc.cidrs, nftables=self._nftables)
 
@@ -192,47 +186,36 @@ class _World:
             yield EniDatapath(eni_id=eni_id, eni=eni, steps=() if eni.primary else eni_plan(eni, self._settings))
 
     def pods(self) -> Iterator[PodDatapath]:
-        taken: set[str] = set()
+        egress_addresses: set[str] = set()
         for number, assignment in enumerate(self._run.assignments, 1):
             key, pod = _names(number)
-            address = PodAddress.of(assignment)
-            steps = pod_plan(key, pod, (address,), self._settings) + self._egress(key, taken)
-            yield _pod(pod, assignment.eni_id, address, steps)
-
-    def _egress(self, key: SandboxKey, taken: set[str]) -> tuple[Step, ...]:
-        node_address = self._node_address if self._options.ipv6 else self._node_address_ipv6
-        if not self._options.egress or node_address is None:
-            return ()
-        address = egress_address(taken, 4 if self._options.ipv6 else 6)
-        taken.add(address)
-        return egress_plan(key, address, node_address, self._settings)
+            table = eni_table(assignment.device_number, assignment.network_card)
+            steps = pod_plan(key, pod, (PodAddress(assignment.address, table),), self._settings)
+            if self._egress and self._egress_source is not None:
+                own = egress_address(egress_addresses, 4 if self._ipv6 else 6)
+                egress_addresses.add(own)
+                steps += egress_plan(key, own, self._egress_source, self._settings)
+            yield _pod(pod, assignment.address, assignment.eni_id, table, steps)
 
     def branch_pods(self) -> Iterator[PodDatapath]:
-        first = len(self._run.assignments) + 1
-        found = self._run.ec2.describe_trunk_interface_associations(now_ns=0)
+        found = self._ec2.describe_trunk_interface_associations(now_ns=0)
         by_vlan = sorted((each.vlan_id, each) for each in found if each.vlan_id is not None)
-        for number, (vlan_id, association) in enumerate(by_vlan, first):
-            (eni,) = self._run.ec2.describe_network_interfaces(eni_ids=(association.branch_eni_id,), now_ns=0)
-            eni = self._with_ipv6(eni) if self._options.ipv6 else eni
+        for number, (vlan_id, association) in enumerate(by_vlan, len(self._run.assignments) + 1):
+            eni = self._eni(association.branch_eni_id)
+            eni = self._with_ipv6(eni) if self._ipv6 else eni
             key, pod = _names(number)
-            branch = BranchEni(
-                vlan_id=vlan_id,
-                mac=mac_address(eni.eni_id),
-                address=self._address(eni),
-                subnet=self._subnet(eni),
-                trunk_device=self._interfaces[association.trunk_eni_id].device,
-            )
-            address = PodAddress(branch.address, branch_table(vlan_id))
-            yield _pod(pod, eni.eni_id, address, branch_plan(key, pod, branch, self._settings))
+            trunk = self._interfaces[association.trunk_eni_id].device
+            branch = BranchEni(vlan_id=vlan_id, trunk_device=trunk, **self._facts(eni))
+            yield _pod(pod, branch.address, eni.eni_id, branch_table(vlan_id), branch_plan(key, pod, branch, self._settings))
 
 
 def _names(number: int) -> tuple[SandboxKey, PodRef]:
     return SandboxKey("aws-cni", f"pod-{number}", "eth0"), PodRef("default", f"pod-{number}")
 
 
-def _pod(pod: PodRef, eni_id: str, address: PodAddress, steps: tuple[Step, ...]) -> PodDatapath:
+def _pod(pod: PodRef, address: str, eni_id: str, table: int, steps: tuple[Step, ...]) -> PodDatapath:
     host_name = next(step.value.name for step in steps if isinstance(step.value, Veth))
-    return PodDatapath(name=pod.name, address=address.address, eni_id=eni_id, table=address.table, host_interface=host_name, steps=steps)
+    return PodDatapath(name=pod.name, address=address, eni_id=eni_id, table=table, host_interface=host_name, steps=steps)
 
 
 def _step_dict(step: Step) -> dict[str, Any]:

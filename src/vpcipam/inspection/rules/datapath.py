@@ -209,7 +209,7 @@ def check_pod_routes(node: NodeCase) -> Iterator[Finding]:
 def check_eni_tables(node: NodeCase) -> Iterator[Finding]:
     """The table of each ENI with pods has a default route (docs/datapath.md, "An ENI")."""
     family = _family(node)
-    ways_out = {route.table for route in _routes(node) if route.destination == everywhere(6 if family == 6 else 4)}
+    ways_out = {route.table for route in _routes(node) if route.destination == everywhere(family)}
     used = {each.eni_id for each in node.held}
     for fact in node.enis:
         eni = fact.value
