@@ -206,12 +206,18 @@ def test_a_state_without_an_end_or_of_bytes_is_refused(cli, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["refuse", "refuse=x", "refuse=#x", "refuse=2", "burn=0.1", "crash-before=0.1", "a:b:c:d=0.1", "refuse:x=0.1"]
+    "text", ["refuse", "refuse=x", "refuse=#x", "refuse=2", "burn=0.1", "crash-before=0.1", "a:b:c:d=0.1", "refuse:x=0.1", "refuse:Foo=0.1"]
 )
 def test_a_wrong_fault_is_bad_usage(cli, text):
     answer = cli("serve", "--faults", text)
     assert answer.code == 2
     assert repr(text) in answer.err
+
+
+def test_a_speed_is_a_number(cli):
+    for text in ("nan", "0", "inf", "fast"):
+        answer = cli("serve", "--speed", text)
+        assert (answer.code, text in answer.err) == (2, True)
 
 
 def test_conditions_are_those_that_are_wanted():

@@ -1,10 +1,11 @@
 """`vpcipam serve`: EC2 and instance metadata over HTTP."""
 
+import math
 import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -28,6 +29,14 @@ _NOT_CHECKED = "signatures are not checked: any credentials do, and whoever reac
 
 class PortTaken(VpcIpamError):
     """The server can't listen on the address."""
+
+
+class _Speed(click.FloatRange):
+    """A number in a range, which `nan` is not, although no bound excludes it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401 - as click's
+        number = super().convert(value, param, ctx)
+        return self.fail(f"{value} is not a number.", param, ctx) if math.isnan(number) else number
 
 
 @click.command("serve", cls=OutputCommand, examples=EXAMPLES, has_pages=False)
@@ -66,7 +75,7 @@ class PortTaken(VpcIpamError):
     "share of the calls, such as 0.1; #3 is the third call. Repeatable.",
 )
 @click.option("--seed", metavar="N", type=int, default=0, show_default=True, help="Set the random seed of latencies and faults.")
-@click.option("--speed", metavar="X", type=click.FloatRange(0, 10_000, min_open=True), default=1.0, help="Let time pass X times as fast.")
+@click.option("--speed", metavar="X", type=_Speed(0, 10_000, min_open=True), default=1.0, help="Let time pass X times as fast.")
 @click.option("--instance", "instance_id", metavar="ID", help="The instance whose metadata is at /latest/. Needed if there are several.")
 @click.option("--metadata-port", metavar="P", type=click.IntRange(0, 65_535), help="Listen on this port too, for metadata.")
 @click.option("--imds-v1", is_flag=True, help="Allow metadata without a token.")
@@ -175,14 +184,16 @@ def _conditions(faults: tuple[str, ...], *, throttle: bool, latency: bool, seed:
 
 def _fault(text: str) -> "Fault":
     """Read EFFECT[:ACTION[:CODE]]=RATE|#N."""
-    from vpcipam.ec2.faults import Effect, Fault  # noqa: PLC0415 - only this option needs it
+    from vpcipam.ec2.api import METADATA_ACTION  # noqa: PLC0415 - only this option needs it
+    from vpcipam.ec2.faults import Effect, Fault  # noqa: PLC0415 - likewise
+    from vpcipam.ec2.offline.server import ACTIONS  # noqa: PLC0415 - likewise, and an extra
 
     what, _, when = text.partition("=")
     effect, action, code, *rest = [*what.split(":"), "", ""][: max(3, what.count(":") + 1)]
     try:
         known = effect not in {Effect.CRASH_BEFORE.value, Effect.CRASH_AFTER.value} and not rest
         options = {"nth": int(when[1:])} if when.startswith("#") else {"rate": float(when)}
-        return Fault(
+        fault = Fault(
             Effect(effect if known else ""),
             **({"action": action} if action else {}),  # type: ignore[arg-type] # a text
             **({"code": code} if code else {}),  # type: ignore[arg-type] # a text
@@ -195,3 +206,6 @@ def _fault(text: str) -> "Fault":
             f"{text!r} is not EFFECT[:ACTION[:CODE]]=RATE or …=#N, such as refuse=0.01, lose-answer:CreateNetworkInterface=#1",
             param_hint="--faults",
         ) from None
+    if fault.action not in {None, METADATA_ACTION, *ACTIONS}:
+        raise click.BadParameter(f"{text!r}: the server has no action {fault.action}", param_hint="--faults")
+    return fault

@@ -12,6 +12,7 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.handlers import BUILTIN_HANDLERS
 
 from vpcipam.ec2.conditions import Conditions
 from vpcipam.ec2.fake import Clock, fake_session, offline_ec2
@@ -231,6 +232,19 @@ def test_code_that_would_run_outside_is_not_decorated():
             offline_ec2()(each)
 
 
+def test_no_other_library_that_catches_all_clients_gets_the_calls():
+    """Like moto, whose own account would have each VPC too."""
+    seen = []
+    other = ("before-send", lambda request, **_: seen.append(request))
+    BUILTIN_HANDLERS.append(other)
+    try:
+        with offline_ec2():
+            assert botocore.session.Session().create_client("ec2", "us-east-1").describe_vpcs()["Vpcs"] == []
+    finally:
+        BUILTIN_HANDLERS.remove(other)
+    assert seen == []
+
+
 def test_an_error_passes():
     original = botocore.session.Session.create_client
     with pytest.raises(NotModelled), offline_ec2():
@@ -293,7 +307,7 @@ def asynchronous(monkeypatch):
 
     class Session:
         async def _create_client(self, service_name, region_name=None, **options):
-            events = SimpleNamespace(register=lambda _, handler: setattr(client, "answer", handler))
+            events = SimpleNamespace(register=lambda _, handler: setattr(client, "answer", handler), unregister=lambda *_: None)
             model = boto3.Session().client("ec2", region_name="us-east-1").meta.service_model
             client = SimpleNamespace(meta=SimpleNamespace(region_name=region_name, events=events, service_model=model), options=options)
             client.service_name = service_name

@@ -7,6 +7,7 @@ from typing import Any
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.exceptions import ReadTimeoutError
+from botocore.handlers import BUILTIN_HANDLERS
 
 from vpcipam.ec2.errors import Ec2Error
 from vpcipam.ec2.model import Ec2Model
@@ -76,4 +77,8 @@ class Answering:
                     raise ReadTimeoutError(endpoint_url=request.url, error=error) from error
             return respond(request.url, answered.status_code, _headers(), answered.body)
 
+        # botocore calls every handler, so that moto's, which is in its list, would carry the call out too.
+        for name, *handler in BUILTIN_HANDLERS:
+            if name.startswith("before-send"):
+                client.meta.events.unregister(name, handler[0])
         client.meta.events.register("before-send.ec2", answer)
