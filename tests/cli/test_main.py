@@ -31,6 +31,19 @@ def failing(monkeypatch):
     return fail
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("plan", "m5.large", "--pods", "3x"), "'3x' is not a valid integer."),
+        (("serve", "--speed", "fast"), "'fast' is not a valid number."),
+        (("plan", "m5.large"), "--pods missing: give a TYPE and --pods"),
+        (("size", "--nodes", "3"), "TYPE and --pods missing: give a TYPE, --nodes and --pods"),
+    ],
+)
+def test_a_usage_error_names_what_is_wrong(cli, arguments, message):
+    assert message in cli(*arguments).usage_error
+
+
 def test_without_the_compiled_pools_a_command_says_so_in_one_line(environment):
     code = "import sys; sys.modules['vpcipam._pool'] = None; from vpcipam.cli import run_process; sys.exit(run_process())"
     environment.pop("VPCIPAM_NO_EXTENSION", None)

@@ -152,10 +152,10 @@ def test_tags_matter_to_groups_too(cli):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (("--subnet=24",), "'24' is neither a size of subnets, such as /24, nor the CIDR of one"),
         (("--headroom=x",), "headroom must be a number of nodes, or a share"),
         (("--surge=-1",), "surge must be a number of nodes"),
         (("--lose-zones=3",), "of 3 zones at least one has to stay"),
-        (("--subnet=24",), "'24'"),
         (("--subnet=/99",), "from /16 to /28"),
         (("--variant=WARM_IPTARGET=1",), "did you mean WARM_IP_TARGET"),
         (("--variant=ENABLE_IPv6=true",), "both on"),

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from vpcipam.agent.wire import DEFAULT_FOLDER, socket_path
-from vpcipam.cli.command import FILE, Output, OutputCommand
+from vpcipam.cli.command import FILE, IntRange, Output, OutputCommand
 from vpcipam.cli.manifests import node_settings
 from vpcipam.cli.node_options import node_options
 from vpcipam.cli.streams import note
@@ -39,7 +39,7 @@ DEFAULT_PORT = 61_679
 @click.option(
     "--port",
     metavar="P",
-    type=click.IntRange(0, 65_535),
+    type=IntRange(0, 65_535),
     default=DEFAULT_PORT,
     show_default=True,
     help="For introspection and metrics, on 127.0.0.1; 0 picks a free one.",

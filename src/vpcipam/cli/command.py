@@ -21,6 +21,12 @@ FILE = click.Path(readable=False)
 """The type of a file argument. The command opens the file itself, so that every unreadable file gives the same exit code."""
 
 
+class IntRange(click.IntRange):
+    """An integer in a range. To click, a text that is no integer "is not a valid integer range"."""
+
+    name = "integer"
+
+
 SCHEMA_VERSION = 1
 """The version of the JSON objects that have no version of their own. It rises when a member changes its meaning or goes."""
 

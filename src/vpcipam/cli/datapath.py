@@ -6,7 +6,7 @@ import attrs
 import click
 
 from vpcipam._units import counted
-from vpcipam.cli.command import Output, OutputCommand
+from vpcipam.cli.command import IntRange, Output, OutputCommand
 from vpcipam.cli.instance_types import complete_types, find_types, read_types, types_option
 from vpcipam.cli.manifests import node_settings
 from vpcipam.cli.node_options import node_options
@@ -31,15 +31,15 @@ EXAMPLES = (
 
 @click.command("datapath", cls=OutputCommand, examples=EXAMPLES, has_csv=True)
 @click.argument("instance_type", metavar="TYPE", shell_complete=complete_types)
-@click.option("--pods", metavar="N", type=click.IntRange(0, PODS_LIMIT), required=True, help="The number of pods that need a VPC address.")
+@click.option("--pods", metavar="N", type=IntRange(0, PODS_LIMIT), required=True, help="The number of pods that need a VPC address.")
 @click.option(
     "--branch-pods",
     metavar="N",
-    type=click.IntRange(0, PODS_LIMIT),
+    type=IntRange(0, PODS_LIMIT),
     default=0,
     help="The number of further pods, with security groups: each takes a branch ENI (ENABLE_POD_ENI).",
 )
-@click.option("--pod", metavar="K", type=click.IntRange(1), help="Show what pod number K has, instead of the node and its ENIs.")
+@click.option("--pod", metavar="K", type=IntRange(1), help="Show what pod number K has, instead of the node and its ENIs.")
 @click.option("--nftables", is_flag=True, help="Mark connections with nftables, as nodes do whose iptables is not a legacy one.")
 @click.option("--commands", is_flag=True, help="Print a script with the commands that do the same.")
 @node_options

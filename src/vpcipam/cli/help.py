@@ -128,7 +128,7 @@ def command(context: click.Context, topic: str | None) -> Output:
         text = found.get_help(found.context_class(found, info_name=topic, parent=program)) + "\n"
     else:
         near = difflib.get_close_matches(topic, [*COMMANDS, *TOPICS], n=1)
-        advice = f"did you mean {near[0]}?" if near else "`vpcipam help` lists them"
+        advice = f"did you mean {near[0]}?" if near else "`vpcipam help` lists them, and `vpcipam help glossary` explains words"
         raise click.BadParameter(f"there is no command or topic {topic!r}; {advice}", context, param_hint="TOPIC")
     return Output(document={"topic": topic, "text": text}, show=text)
 

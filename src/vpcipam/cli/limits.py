@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vpcipam.cli.command import Output, OutputCommand
+from vpcipam.cli.command import IntRange, Output, OutputCommand
 from vpcipam.cli.instance_types import complete_families, complete_types, find_types, read_types, types_option
 from vpcipam.cli.table import Cell, Figure, Table
 from vpcipam.limits import HOST_NETWORK_PODS, InstanceLimits, all_instance_limits, max_pods
@@ -45,7 +45,7 @@ def _vcpu_range(_context: click.Context, _parameter: click.Parameter, value: str
     shell_complete=complete_families,
     help="List the types of a family, such as m5. Repeatable.",
 )
-@click.option("--min-pods", metavar="N", type=click.IntRange(0), help="Only types on which so many pods with a secondary IP run.")
+@click.option("--min-pods", metavar="N", type=IntRange(0), help="Only types on which so many pods with a secondary IP run.")
 @click.option("--vcpus", metavar="N|LOW-HIGH", callback=_vcpu_range, help="Only types with so many vCPUs.")
 @click.option("--arch", type=click.Choice(list(_ARCHITECTURES)), help="Only types of this architecture, by EC2's or Kubernetes' name.")
 @types_option

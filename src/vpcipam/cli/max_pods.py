@@ -7,7 +7,7 @@ import attrs
 import click
 
 from vpcipam._units import counted
-from vpcipam.cli.command import SCHEMA_VERSION, Output, OutputCommand
+from vpcipam.cli.command import SCHEMA_VERSION, IntRange, Output, OutputCommand
 from vpcipam.cli.instance_types import complete_types, find_type, read_types, types_option
 from vpcipam.cli.kubelet import max_pods_by_option
 from vpcipam.cli.table import Span, Table
@@ -29,8 +29,8 @@ EXAMPLES = (
 @click.argument("types", metavar="TYPE…", nargs=-1, required=True, shell_complete=complete_types)
 @click.option("--prefix-delegation", is_flag=True, help="Slots hold /28 prefixes (ENABLE_PREFIX_DELEGATION).")
 @click.option("--custom-networking", is_flag=True, help="The primary ENI carries no pods (AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG).")
-@click.option("--max-eni", metavar="N", type=click.IntRange(min=1), help="The most ENIs that the node may have (MAX_ENI).")
-@click.option("--pods-per-core", metavar="N", type=click.IntRange(min=0), default=0, help="The kubelet's podsPerCore; 0 for no limit.")
+@click.option("--max-eni", metavar="N", type=IntRange(min=1), help="The most ENIs that the node may have (MAX_ENI).")
+@click.option("--pods-per-core", metavar="N", type=IntRange(min=0), default=0, help="The kubelet's podsPerCore; 0 for no limit.")
 @click.option("--uncapped", is_flag=True, help="Ignore the cap of a managed node group.")
 @max_pods_by_option()
 @types_option

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from vpcipam.cli.command import FILE
+from vpcipam.cli.command import FILE, IntRange
 from vpcipam.cli.kubelet import max_pods_by_option
 from vpcipam.cli.manifests import complete_assignments, parse_assignments
 from vpcipam.planner import PODS_LIMIT
@@ -40,7 +40,7 @@ _NODE_OPTIONS = (
     click.option(
         "--max-pods",
         metavar="N",
-        type=click.IntRange(1, PODS_LIMIT),
+        type=IntRange(1, PODS_LIMIT),
         callback=_refuse_both,
         help="The kubelet's max-pods. [default: what --max-pods-by sets]",
     ),

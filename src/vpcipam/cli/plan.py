@@ -7,7 +7,7 @@ import attrs
 import click
 
 from vpcipam._units import counted
-from vpcipam.cli.command import FILE, Output, OutputCommand
+from vpcipam.cli.command import FILE, IntRange, Output, OutputCommand
 from vpcipam.cli.comparison_view import comparison_table, show_comparison
 from vpcipam.cli.instance_types import complete_types, find_types, read_types, types_option
 from vpcipam.cli.manifests import node_settings
@@ -54,13 +54,13 @@ def _complete(context: click.Context, parameter: click.Parameter, incomplete: st
 @click.option(
     "--pods",
     metavar="N",
-    type=click.IntRange(0, PODS_LIMIT),
+    type=IntRange(0, PODS_LIMIT),
     help="The number of pods that need a VPC address; leave out host-network pods.",
 )
 @click.option(
     "--branch-pods",
     metavar="N",
-    type=click.IntRange(0, PODS_LIMIT),
+    type=IntRange(0, PODS_LIMIT),
     default=0,
     help="The number of further pods, with security groups: each takes a branch ENI instead of an address of the pool (ENABLE_POD_ENI).",
 )
@@ -72,7 +72,7 @@ def _complete(context: click.Context, parameter: click.Parameter, incomplete: st
     shell_complete=complete_types,
     help="With --from: answer for all nodes being of this type too. Repeatable.",
 )
-@click.option("--nodes", metavar="N", type=click.IntRange(1, PODS_LIMIT), default=1, help="Also show the totals of N such nodes.")
+@click.option("--nodes", metavar="N", type=IntRange(1, PODS_LIMIT), default=1, help="Also show the totals of N such nodes.")
 @node_options
 @variant_option
 @click.option("--sort", type=click.Choice(list(SORT_KEYS)), help="Sort several plans, the best first; nodes with waiting pods come last.")
@@ -125,7 +125,8 @@ def command(
             fail_if_waiting=fail_if_waiting,
         )
     if not types or pods is None:
-        raise click.UsageError("give a TYPE and --pods, or --from with files of a cluster")
+        missing = [*(() if types else ("TYPE",)), *(() if pods is not None else ("--pods",))]
+        raise click.UsageError(f"{' and '.join(missing)} missing: give a TYPE and --pods, or --from with files of a cluster")
     if other_types:
         raise click.UsageError("--type belongs to --from; give TYPE as an argument")
     if STDIN == daemonset == types_file:

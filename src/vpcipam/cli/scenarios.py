@@ -10,7 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from vpcipam._toml import parse_toml
-from vpcipam.cli.command import FILE, Output
+from vpcipam.cli.command import FILE, IntRange, Output
 from vpcipam.cli.instance_types import complete_types
 from vpcipam.cli.manifests import complete_assignments, prefixed
 from vpcipam.cli.streams import STDIN, open_text
@@ -31,7 +31,7 @@ def _complete_change(context: click.Context, parameter: click.Parameter, incompl
 
 _SCENARIO_OPTIONS = (
     click.argument("file", metavar="SCENARIO.toml", type=FILE),
-    click.option("--seed", metavar="N", type=click.IntRange(min=0), help="Set the random seed. [default: the scenario's, or 0]"),
+    click.option("--seed", metavar="N", type=IntRange(min=0), help="Set the random seed. [default: the scenario's, or 0]"),
     click.option(
         "--trace",
         metavar="FILE",

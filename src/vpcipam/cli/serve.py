@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vpcipam.cli.command import FILE, Output, OutputCommand
+from vpcipam.cli.command import FILE, IntRange, Output, OutputCommand
 from vpcipam.cli.streams import to_json
 from vpcipam.errors import InvalidArgument, VpcIpamError
 
@@ -34,6 +34,8 @@ class PortTaken(VpcIpamError):
 class _Speed(click.FloatRange):
     """A number in a range, which `nan` is not, although no bound excludes it."""
 
+    name = "number"
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401 - as click's
         number = super().convert(value, param, ctx)
         return self.fail(f"{value} is not a number.", param, ctx) if math.isnan(number) else number
@@ -43,7 +45,7 @@ class _Speed(click.FloatRange):
 @click.option(
     "--port",
     metavar="P",
-    type=click.IntRange(0, 65_535),
+    type=IntRange(0, 65_535),
     default=DEFAULT_PORT,
     show_default=True,
     help="The port to listen on; 0 picks a free one.",
@@ -77,7 +79,7 @@ class _Speed(click.FloatRange):
 @click.option("--seed", metavar="N", type=int, default=0, show_default=True, help="Set the random seed of latencies and faults.")
 @click.option("--speed", metavar="X", type=_Speed(0, 10_000, min_open=True), default=1.0, help="Let time pass X times as fast.")
 @click.option("--instance", "instance_id", metavar="ID", help="The instance whose metadata is at /latest/. Needed if there are several.")
-@click.option("--metadata-port", metavar="P", type=click.IntRange(0, 65_535), help="Listen on this port too, for metadata.")
+@click.option("--metadata-port", metavar="P", type=IntRange(0, 65_535), help="Listen on this port too, for metadata.")
 @click.option("--imds-v1", is_flag=True, help="Allow metadata without a token.")
 def command(
     *,

@@ -7,7 +7,7 @@ import attrs
 import click
 
 from vpcipam._units import counted
-from vpcipam.cli.command import FILE, Output, OutputCommand
+from vpcipam.cli.command import FILE, IntRange, Output, OutputCommand
 from vpcipam.cli.instance_types import complete_types, find_type, read_types, types_option
 from vpcipam.cli.manifests import node_settings
 from vpcipam.cli.node_options import node_options
@@ -46,11 +46,11 @@ def _share_or_count(_context: click.Context, _parameter: click.Parameter, value:
 
 @click.command("size", cls=OutputCommand, examples=EXAMPLES, has_csv=True)
 @click.argument("instance_type", metavar="[TYPE]", required=False, shell_complete=complete_types)
-@click.option("--nodes", metavar="N", type=click.IntRange(1, PODS_LIMIT), help="The nodes in all zones together.")
-@click.option("--pods", metavar="N", type=click.IntRange(0, PODS_LIMIT), help="The pods with a VPC address on each node.")
-@click.option("--branch-pods", metavar="N", type=click.IntRange(0, PODS_LIMIT), help="Further pods on each node, with security groups.")
+@click.option("--nodes", metavar="N", type=IntRange(1, PODS_LIMIT), help="The nodes in all zones together.")
+@click.option("--pods", metavar="N", type=IntRange(0, PODS_LIMIT), help="The pods with a VPC address on each node.")
+@click.option("--branch-pods", metavar="N", type=IntRange(0, PODS_LIMIT), help="Further pods on each node, with security groups.")
 @click.option("--cluster", metavar="FILE|-", type=FILE, help="Groups of nodes of several kinds, as TOML, instead of TYPE; - is stdin.")
-@click.option("--zones", metavar="N", type=click.IntRange(1, MOST_ZONES), help="The zones, if --subnets has none. [default: 3]")
+@click.option("--zones", metavar="N", type=IntRange(1, MOST_ZONES), help="The zones, if --subnets has none. [default: 3]")
 @click.option("--subnet", metavar="/LENGTH", help="Count subnets of this size. [default: /24]")
 @click.option(
     "--subnets",
@@ -66,10 +66,10 @@ def _share_or_count(_context: click.Context, _parameter: click.Parameter, value:
 )
 @click.option("--headroom", metavar="N|P%", callback=_share_or_count, help="Leave room for more nodes of each group. [default: 0]")
 @click.option("--surge", metavar="N|P%", callback=_share_or_count, help="More nodes of each group in a rolling update. [default: 0]")
-@click.option("--lose-zones", "zones_lost", metavar="N", type=click.IntRange(0, MOST_ZONES), help="Zones whose nodes the others take over.")
-@click.option("--load-balancers", metavar="N", type=click.IntRange(0, PODS_LIMIT), help="Load balancers: 8 addresses in each zone.")
-@click.option("--endpoints", metavar="N", type=click.IntRange(0, PODS_LIMIT), help="Interface endpoints: 1 address in each zone.")
-@click.option("--other-addresses", metavar="N", type=click.IntRange(0, PODS_LIMIT), help="Other addresses in each zone.")
+@click.option("--lose-zones", "zones_lost", metavar="N", type=IntRange(0, MOST_ZONES), help="Zones whose nodes the others take over.")
+@click.option("--load-balancers", metavar="N", type=IntRange(0, PODS_LIMIT), help="Load balancers: 8 addresses in each zone.")
+@click.option("--endpoints", metavar="N", type=IntRange(0, PODS_LIMIT), help="Interface endpoints: 1 address in each zone.")
+@click.option("--other-addresses", metavar="N", type=IntRange(0, PODS_LIMIT), help="Other addresses in each zone.")
 @node_options
 @variant_option
 @click.option("--fail-if-short", is_flag=True, help="Exit with 1 if --subnets are too few, or pods wait for an address.")
@@ -142,7 +142,8 @@ def _one_group(
 ) -> ClusterQuestion:
     """Make the question of a cluster with one group."""
     if instance_type is None or nodes is None or pods is None:
-        raise click.UsageError("give a TYPE, --nodes and --pods, or --cluster with a file of groups")
+        missing = [name for name, value in (("TYPE", instance_type), ("--nodes", nodes), ("--pods", pods)) if value is None]
+        raise click.UsageError(f"{' and '.join(missing)} missing: give a TYPE, --nodes and --pods, or --cluster with a file of groups")
     if STDIN == daemonset == types_file:
         raise click.UsageError("the manifest and --types can't both come from stdin")
     group = NodeGroup(

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from vpcipam.cli.command import Output, OutputCommand
+from vpcipam.cli.command import IntRange, Output, OutputCommand
 from vpcipam.cli.progress import show_progress
 from vpcipam.cli.scenarios import takes_scenario
 from vpcipam.cli.search_view import show_sweep, sweep_table
@@ -17,7 +17,7 @@ EXAMPLES = (
 )
 
 workers_option = click.option(
-    "--workers", metavar="N", type=click.IntRange(1, 1024), help="The number of processes. [default: one for each processor]"
+    "--workers", metavar="N", type=IntRange(1, 1024), help="The number of processes. [default: one for each processor]"
 )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from vpcipam._units import NS_PER_S, counted, number
-from vpcipam.cli.command import FILE, Output, OutputCommand
+from vpcipam.cli.command import FILE, IntRange, Output, OutputCommand
 from vpcipam.cli.instance_types import complete_types
 from vpcipam.cli.progress import show_progress, total_size
 from vpcipam.cli.streams import STDIN, stdin_bytes
@@ -46,7 +46,7 @@ _ANSWERS = {
     "--cooldown",
     "cooldown_s",
     metavar="SECONDS",
-    type=click.IntRange(0, _MOST_COOLDOWN_S),
+    type=IntRange(0, _MOST_COOLDOWN_S),
     help="How long an address must rest. [default: as the log says, or 30]",
 )
 @click.option("--timeline", is_flag=True, help="Show the life of the node too.")

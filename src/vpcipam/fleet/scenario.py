@@ -186,9 +186,12 @@ class Scenario:
             raise ScenarioError(f"{source}: TOML is a text, not {type(text).__name__}; Scenario.load reads a file")
         try:
             document = parse_toml(text)
+        except InvalidArgument as error:
+            raise ScenarioError(f"{source}: {error}") from None
         except ValueError as error:
-            hint = "; Scenario.load reads a file" if text.endswith(".toml") and "\n" not in text else ""
-            raise ScenarioError(f"{source}: {error}{hint}") from None
+            is_name = text.endswith(".toml") and "\n" not in text
+            hint = "Scenario.load reads a file" if is_name else "a scenario is a TOML file, see examples/scenarios"
+            raise ScenarioError(f"{source}: it is not TOML: {error}; {hint}") from None
         return _read(ScenarioDocument(document, str(folder), source).changed(changes or {}))
 
     def with_changes(self, changes: Mapping[str, object]) -> "Scenario":

@@ -10,7 +10,7 @@ from vpcipam._arguments import integer_field, require_integer
 from vpcipam._units import ceil_div
 from vpcipam.address import AddressMode, Cidr
 from vpcipam.ec2.subnet_rules import IPV4_PREFIX_LENGTHS
-from vpcipam.errors import InvalidArgument
+from vpcipam.errors import InvalidArgument, InvalidCidr
 from vpcipam.limits import InstanceLimits, MaxPodsBy, instance_limits
 from vpcipam.planner.node import PODS_LIMIT, plan
 from vpcipam.planner.node_answers import NodePlan
@@ -116,7 +116,10 @@ def subnet_capacity(text: str) -> Capacity:
     (507, 30)
     """
     size = _SIZE.fullmatch(text)
-    cidr = Cidr(4, 0, int(size[1])) if size else Cidr.parse(text)
+    try:
+        cidr = Cidr(4, 0, int(size[1])) if size else Cidr.parse(text)
+    except InvalidCidr:
+        raise InvalidCidr(f"{text!r} is neither a size of subnets, such as /24, nor the CIDR of one, such as 10.0.1.0/24") from None
     if cidr.version != 4 or cidr.prefix_length not in IPV4_PREFIX_LENGTHS:
         first, last = IPV4_PREFIX_LENGTHS[0], IPV4_PREFIX_LENGTHS[-1]
         raise InvalidArgument(f"a subnet of EC2 has an IPv4 CIDR from /{first} to /{last}, not {text}; give a size such as /24")
