@@ -14,7 +14,7 @@ from vpcipam.ec2.api import NO_ROOM_FOR_SECONDARY, Attachment, Ec2Error, ErrorCo
         (ErrorCode.INSUFFICIENT_FREE_ADDRESSES, "", True),
         (ErrorCode.INSUFFICIENT_CIDR_BLOCKS, "", True),
         (ErrorCode.INVALID_PARAMETER_VALUE, NO_ROOM_FOR_SECONDARY, True),
-        (ErrorCode.INVALID_PARAMETER_VALUE, "secondary_ip_count is -1", False),
+        (ErrorCode.INVALID_PARAMETER_VALUE, "SecondaryPrivateIpAddressCount is -1", False),
         (ErrorCode.PRIVATE_IP_LIMIT_EXCEEDED, "", False),
         ("SomethingNew", NO_ROOM_FOR_SECONDARY, False),
     ],

@@ -85,7 +85,7 @@ def test_the_ipv6_cidr_of_a_vpc_has_a_size_of_ec2(ec2, refused, ipv6_cidr):
         ec2.create_vpc("10.0.0.0/16", ipv6_cidr=ipv6_cidr)
 
 
-@pytest.mark.parametrize("cidr", ["10.0.0.3/33", "ten", "", "2001:db8::/56"])
+@pytest.mark.parametrize("cidr", ["10.0.0.3/33", "10.0.0.0", "ten", "", "2001:db8::/56"])
 def test_an_invalid_cidr_is_an_invalid_value(ec2, vpc, refused, cidr):
     match = rf"Value \({cidr}\) for parameter cidrBlock is invalid\. This is not a valid CIDR block\."
     with refused(ErrorCode.INVALID_PARAMETER_VALUE, match):

@@ -96,17 +96,24 @@ def test_a_type_without_prefixes_gets_none(ec2, subnet_id, types, refused):
 
 # --- assign: the form of the call
 
+EC2_NAMES = {
+    "secondary_ip_count": "SecondaryPrivateIpAddressCount",
+    "ipv4_prefix_count": "Ipv4PrefixCount",
+    "addresses": "PrivateIpAddresses",
+    "prefixes": "Ipv4Prefixes",
+}
+
 
 @pytest.mark.parametrize("name", ["secondary_ip_count", "ipv4_prefix_count"])
 @pytest.mark.parametrize("count", [-1, -(2**70)])
 def test_a_negative_count_is_an_invalid_value(ec2, attached_id, refused, name, count):
-    with refused(ErrorCode.INVALID_PARAMETER_VALUE, name):
+    with refused(ErrorCode.INVALID_PARAMETER_VALUE, EC2_NAMES[name]):
         ec2.assign_private_ip_addresses(attached_id, **{name: count}, now_ns=0)
 
 
 @pytest.mark.parametrize("wanted", [{}, {"secondary_ip_count": 0}, {"ipv4_prefix_count": 0}, {"addresses": []}, {"prefixes": ()}])
 def test_asking_for_nothing_is_refused(ec2, attached_id, refused, wanted):
-    with refused(ErrorCode.INVALID_PARAMETER_COMBINATION, "one of secondary_ip_count, ipv4_prefix_count, addresses, prefixes"):
+    with refused(ErrorCode.INVALID_PARAMETER_COMBINATION, f"one of {', '.join(EC2_NAMES.values())}"):
         ec2.assign_private_ip_addresses(attached_id, **wanted, now_ns=0)
 
 
@@ -122,7 +129,7 @@ def test_asking_for_nothing_is_refused(ec2, attached_id, refused, wanted):
     ],
 )
 def test_names_and_counts_in_one_call_are_refused(ec2, attached_id, refused, wanted):
-    with refused(ErrorCode.INVALID_PARAMETER_COMBINATION, " and ".join(wanted)):
+    with refused(ErrorCode.INVALID_PARAMETER_COMBINATION, " and ".join(EC2_NAMES[name] for name in wanted)):
         ec2.assign_private_ip_addresses(attached_id, **wanted, now_ns=0)
 
 
@@ -272,7 +279,7 @@ def test_more_slash_80s_than_the_subnet_has_are_refused(ec2, eni_id, refused):
 
 @pytest.mark.parametrize("count", [-1, -(2**70)])
 def test_a_negative_count_of_slash_80s_is_an_invalid_value(ec2, eni_id, refused, count):
-    with refused(ErrorCode.INVALID_PARAMETER_VALUE, "ipv6_prefix_count"):
+    with refused(ErrorCode.INVALID_PARAMETER_VALUE, "Ipv6PrefixCount"):
         ec2.assign_ipv6_addresses(eni_id, ipv6_prefix_count=count, now_ns=0)
 
 

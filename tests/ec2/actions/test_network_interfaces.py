@@ -59,10 +59,18 @@ def test_a_subnet_counts_the_primary_ip_the_secondary_ips_and_16_for_a_prefix(ec
     assert free_count() == 251
 
 
-@pytest.mark.parametrize("name", ["secondary_ip_count", "ipv4_prefix_count", "ipv6_prefix_count"])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("secondary_ip_count", "SecondaryPrivateIpAddressCount"),
+        ("ipv4_prefix_count", "Ipv4PrefixCount"),
+        ("ipv6_prefix_count", "Ipv6PrefixCount"),
+    ],
+)
 @pytest.mark.parametrize("count", [-1, -(2**70)])
-def test_a_negative_count_is_an_invalid_value(ec2, subnet_id, refused, name, count):
-    with refused(ErrorCode.INVALID_PARAMETER_VALUE, f"{name} is {count}"):
+def test_a_negative_count_is_an_invalid_value(ec2, subnet_id, refused, names, count):
+    name, of_ec2 = names
+    with refused(ErrorCode.INVALID_PARAMETER_VALUE, f"{of_ec2} is {count}"):
         ec2.create_network_interface(subnet_id=subnet_id, **{name: count}, now_ns=0)
 
 
@@ -74,7 +82,7 @@ def test_a_count_that_is_no_integer_is_a_type_error(ec2, subnet_id, free_count, 
 
 
 def test_secondary_ips_and_prefixes_in_one_call_are_refused(ec2, subnet_id, refused):
-    with refused(ErrorCode.INVALID_PARAMETER_COMBINATION, "secondary_ip_count and ipv4_prefix_count"):
+    with refused(ErrorCode.INVALID_PARAMETER_COMBINATION, "SecondaryPrivateIpAddressCount and Ipv4PrefixCount"):
         ec2.create_network_interface(subnet_id=subnet_id, secondary_ip_count=1, ipv4_prefix_count=1, now_ns=0)
 
 

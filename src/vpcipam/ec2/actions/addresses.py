@@ -36,9 +36,13 @@ class AddressActions(Actions):
                 subnet, and for prefixes on a type without them; InvalidParameterCombination for none or several of the four.
         """
         call = self._begin("AssignPrivateIpAddresses", now_ns)
-        counts = AddressCounts(call.count("secondary_ip_count", secondary_ip_count), call.count("ipv4_prefix_count", ipv4_prefix_count))
+        counts = AddressCounts(
+            call.count("SecondaryPrivateIpAddressCount", secondary_ip_count), call.count("Ipv4PrefixCount", ipv4_prefix_count)
+        )
         names, blocks = texts(addresses), texts(prefixes)
-        call.exactly_one(secondary_ip_count=counts.addresses, ipv4_prefix_count=counts.prefixes, addresses=names, prefixes=blocks)
+        call.exactly_one(
+            SecondaryPrivateIpAddressCount=counts.addresses, Ipv4PrefixCount=counts.prefixes, PrivateIpAddresses=names, Ipv4Prefixes=blocks
+        )
         named = call.named(names, blocks)
         eni = self._account.enis.find(call, eni_id)
         added = self._reassign(call, eni, named) if names and allow_reassignment else _assign(call, eni, counts, named)
@@ -80,11 +84,13 @@ class AddressActions(Actions):
         """
         call = self._begin("AssignIpv6Addresses", now_ns)
         counts = AddressCounts(
-            ipv6_addresses=call.count("ipv6_address_count", ipv6_address_count),
-            ipv6_prefixes=call.count("ipv6_prefix_count", ipv6_prefix_count),
+            ipv6_addresses=call.count("Ipv6AddressCount", ipv6_address_count),
+            ipv6_prefixes=call.count("Ipv6PrefixCount", ipv6_prefix_count),
         )
         names, blocks = texts(addresses), texts(prefixes)
-        call.exactly_one(ipv6_prefix_count=counts.ipv6_prefixes, ipv6_address_count=counts.ipv6_addresses, addresses=names, prefixes=blocks)
+        call.exactly_one(
+            Ipv6PrefixCount=counts.ipv6_prefixes, Ipv6AddressCount=counts.ipv6_addresses, Ipv6Addresses=names, Ipv6Prefixes=blocks
+        )
         named = call.named(ipv6_addresses=names, ipv6_prefixes=blocks)
         added = _assign(call, self._account.enis.find(call, eni_id), counts, named)
         return self._done(call, (*address_texts(added.ipv6_addresses, 6), *prefix_texts(added.ipv6_prefixes, AddressMode.IPV6)))

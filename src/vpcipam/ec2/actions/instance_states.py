@@ -96,7 +96,7 @@ class InstanceStateActions(Actions):
         call = self._begin("ModifyInstanceAttribute", now_ns)
         group_ids = texts(security_group_ids)
         if (source_dest_check is None) != bool(group_ids):
-            raise call.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, "a call changes one attribute: source_dest_check or groups")
+            raise call.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, "a call changes one attribute: SourceDestCheck or Groups")
         (instance,) = self._instances_or_gone(call, (instance_id,))
         if not isinstance(instance, InstanceRecord):
             message = f"The instance '{instance_id}' is not in a state in which its attributes can be changed."

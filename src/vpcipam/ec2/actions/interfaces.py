@@ -56,24 +56,27 @@ class InterfaceActions(Actions):
         """
         call = self._begin("CreateNetworkInterface", now_ns)
         counts = AddressCounts(
-            call.count("secondary_ip_count", secondary_ip_count),
-            call.count("ipv4_prefix_count", ipv4_prefix_count),
-            call.count("ipv6_address_count", ipv6_address_count),
-            call.count("ipv6_prefix_count", ipv6_prefix_count),
+            call.count("SecondaryPrivateIpAddressCount", secondary_ip_count),
+            call.count("Ipv4PrefixCount", ipv4_prefix_count),
+            call.count("Ipv6AddressCount", ipv6_address_count),
+            call.count("Ipv6PrefixCount", ipv6_prefix_count),
         )
         ipv4, ipv4_blocks, ipv6, ipv6_blocks = texts(secondary_ips), texts(ipv4_prefixes), texts(ipv6_addresses), texts(ipv6_prefixes)
         call.at_most_one(
-            secondary_ip_count=counts.addresses, ipv4_prefix_count=counts.prefixes, secondary_ips=ipv4, ipv4_prefixes=ipv4_blocks
+            SecondaryPrivateIpAddressCount=counts.addresses,
+            Ipv4PrefixCount=counts.prefixes,
+            PrivateIpAddresses=ipv4,
+            Ipv4Prefixes=ipv4_blocks,
         )
         call.at_most_one(
-            ipv6_address_count=counts.ipv6_addresses, ipv6_prefix_count=counts.ipv6_prefixes, ipv6_addresses=ipv6, ipv6_prefixes=ipv6_blocks
+            Ipv6AddressCount=counts.ipv6_addresses, Ipv6PrefixCount=counts.ipv6_prefixes, Ipv6Addresses=ipv6, Ipv6Prefixes=ipv6_blocks
         )
         named = call.named(ipv4, ipv4_blocks, ipv6, ipv6_blocks)
         primary = None if private_ip is None else call.address(private_ip)
         if primary in named.addresses:
             raise call.invalid(f"{private_ip} is named as the primary IP and as a secondary one")
         if interface_type not in INTERFACE_TYPES:
-            raise call.invalid(f"interface_type is {interface_type!r}; it must be one of {', '.join(INTERFACE_TYPES)}")
+            raise call.invalid(f"InterfaceType is {interface_type!r}; it must be one of {', '.join(INTERFACE_TYPES)}")
         read_tags = call.tags(tags)
         subnet = self._account.subnets.find(call, subnet_id)
         groups = self._groups(call, subnet, security_group_ids)
@@ -156,8 +159,7 @@ class InterfaceActions(Actions):
         if sum(given) != 1 or (attachment_id is None) != (delete_on_termination is None):
             raise call.refusal(
                 ErrorCode.INVALID_PARAMETER_COMBINATION,
-                "a call changes one attribute: attachment_id with delete_on_termination, description, source_dest_check, "
-                "enable_primary_ipv6 or groups",
+                "a call changes one attribute: Attachment, Description, SourceDestCheck, EnablePrimaryIpv6 or Groups",
             )
         eni = self._account.enis.find(call, eni_id)
         if attachment_id is not None:

@@ -173,7 +173,7 @@ class SubnetActions(Actions):
         call = self._begin("CreateSubnetCidrReservation", now_ns)
         wanted = call.cidr(cidr)
         if reservation_type not in RESERVATION_TYPES:
-            raise call.invalid(f"reservation_type is {reservation_type!r}; it must be one of {', '.join(RESERVATION_TYPES)}")
+            raise call.invalid(f"ReservationType is {reservation_type!r}; it must be one of {', '.join(RESERVATION_TYPES)}")
         read_tags = call.tags(tags)
         subnet = self._account.subnets.find(call, subnet_id)
         require_reservable(call, subnet, wanted)

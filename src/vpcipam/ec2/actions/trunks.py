@@ -33,9 +33,9 @@ class TrunkActions(Actions):
         """
         call = self._begin("AssociateTrunkInterface", now_ns)
         if (vlan_id is None) == (gre_key is None):
-            raise call.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, "exactly one of vlan_id and gre_key must be given")
+            raise call.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, "exactly one of VlanId and GreKey must be given")
         vlan = None if vlan_id is None else operator.index(vlan_id)
-        gre = None if gre_key is None else call.count("gre_key", gre_key)
+        gre = None if gre_key is None else call.count("GreKey", gre_key)
         branch = self._account.enis.find(call, branch_eni_id)
         trunk = self._account.enis.find(call, trunk_eni_id)
         if trunk.interface_type != "trunk":
@@ -77,7 +77,7 @@ class TrunkActions(Actions):
 
 def _require_free_vlan_or_gre_key(call: Call, trunk: EniRecord, vlan_id: int | None, gre_key: int | None) -> None:
     if vlan_id is not None and vlan_id not in VLAN_IDS:
-        raise call.invalid(f"vlan_id is {vlan_id}; it must be {VLAN_IDS.start} to {VLAN_IDS.stop - 1}")
+        raise call.invalid(f"VlanId is {vlan_id}; it must be {VLAN_IDS.start} to {VLAN_IDS.stop - 1}")
     for association in trunk.branches.values():
         if (association.vlan_id, association.gre_key) == (vlan_id, gre_key):
             raise call.invalid(f"{trunk.eni_id} already has a branch with this VLAN id or GRE key: {association.branch.eni_id}")

@@ -60,12 +60,13 @@ class Call:
 
     def canonical_cidr(self, text: str) -> Cidr:
         """Parse an IPv4 CIDR and clear its host bits. EC2: CreateVpc and CreateSubnet turn 100.68.0.18/18 into 100.68.0.0/18."""
-        try:
-            return self.cidr(text, 4)
-        except Ec2Error:
-            with contextlib.suppress(ValueError):
-                return self.cidr(str(ipaddress.IPv4Interface(text).network), 4)
-            raise self.invalid(f"Value ({text}) for parameter cidrBlock is invalid. This is not a valid CIDR block.") from None
+        if "/" in text:
+            try:
+                return self.cidr(text, 4)
+            except Ec2Error:
+                with contextlib.suppress(ValueError):
+                    return self.cidr(str(ipaddress.IPv4Interface(text).network), 4)
+        raise self.invalid(f"Value ({text}) for parameter cidrBlock is invalid. This is not a valid CIDR block.")
 
     def address(self, text: str, version: int = 4) -> int:
         """Parse an address of an IP version; InvalidParameterValue if it is not one."""

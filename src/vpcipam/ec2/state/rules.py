@@ -158,9 +158,9 @@ def require_place(call: Call, instance: InstanceRecord, place: tuple[int, int]) 
     card, device_index = place
     limits = instance.limits
     if card not in range(len(limits.network_cards)):
-        raise call.invalid(f"network_card_index is {card}; {limits.instance_type} has cards 0 to {len(limits.network_cards) - 1}")
+        raise call.invalid(f"NetworkCardIndex is {card}; {limits.instance_type} has cards 0 to {len(limits.network_cards) - 1}")
     if device_index < 0:
-        raise call.invalid(f"device_index is {device_index}; it must be 0 or more")
+        raise call.invalid(f"DeviceIndex is {device_index}; it must be 0 or more")
     if place in instance.devices:
         raise call.invalid(f"Instance '{instance.instance_id}' already has an interface attached at device index '{device_index}'.")
     limit = limits.network_cards[card]
@@ -171,7 +171,7 @@ def require_place(call: Call, instance: InstanceRecord, place: tuple[int, int]) 
         )
     highest = limit - 1 if card == limits.default_network_card else limit
     if device_index > highest:
-        raise call.invalid(f"device_index is {device_index}; network card {card} of {limits.instance_type} has 0 to {highest}")
+        raise call.invalid(f"DeviceIndex is {device_index}; network card {card} of {limits.instance_type} has 0 to {highest}")
 
 
 def only_eni(call: Call, instance: InstanceRecord) -> EniRecord:
