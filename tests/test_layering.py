@@ -113,7 +113,7 @@ ALLOWED = {
     "agent.wire": {"clock": "how long a message takes", "files": "closes those that come with messages", "network": "a unix socket"},
     "datapath.namespaces": {"files": "namespaces, given by their paths", "processes": "a thread for each call: threads enter namespaces"},
     "datapath.programs": {"processes": "runs iptables, nft and ip", "files": "kernel settings"},
-    "datapath.apply": {"clock": "waits between tries", "chance": "jitter of the waits"},
+    "datapath.apply": {"clock": "waits for duplicate address detection"},
     "ec2.serve.app": {"network": "waits as long as a call takes"},
     "ec2.serve.page": {"files": "the page"},
     "ec2.serve.running": {"network": "listens", "processes": "signals end it"},

@@ -302,22 +302,6 @@ def test_a_missing_sysctl_is_named(apply, read):
     assert not any(isinstance(each, Sysctl) for each in read(sysctls=[missing.name]))
 
 
-def test_a_step_is_tried_again_after_growing_waits(apply):
-    waits = []
-    with pytest.raises(DatapathError):
-        apply(step(Link(name="missing", up=True), Mode.REPLACE, tries=6), sleep=waits.append)
-    for wait, least in zip(waits, (0.5, 1, 2, 4, 5), strict=True):
-        assert least <= wait <= 1.15 * least
-
-
-def test_a_later_try_can_succeed(apply, host, read):
-    def come(_):
-        host.run("ip", "link", "add", "green", "type", "veth", "peer", "brown")
-
-    apply(step(Link(name="green", up=True), Mode.REPLACE, tries=3), sleep=come)
-    assert Link(name="green", up=True) in {attrs.evolve(each, mac=None, mtu=None) for each in read() if isinstance(each, Link)}
-
-
 def test_an_address_is_waited_for(apply, host):
     host.sysctl("net/ipv6/conf/blue/accept_dad", 1)
     host.sysctl("net/ipv6/neigh/blue/retrans_time_ms", 60_000)  # how long the detection waits for an answer
@@ -346,18 +330,11 @@ def test_an_address_that_another_host_has_is_an_error(namespaces):
         netlink.settled(Answers(), Address(address="2001:db8::9/128", device="blue"))
 
 
-def test_what_can_not_be_undone_is_noted(apply, host):
-    def break_it(_):
-        host.run("ip", "address", "flush", "dev", "blue")
-        host.run("ip", "link", "set", "blue", "down")
-
-    missing = step(Link(name="missing", up=True), Mode.REPLACE, tries=2)
+def test_what_can_not_be_undone_is_noted(apply):
+    route = Route(destination="10.0.1.0/24", source="10.0.1.2", device="blue", protocol="kernel")
+    down = step(Link(name="blue"), Mode.ABSENT)
     with pytest.raises(DatapathError) as caught:
-        apply(
-            step(Route(destination="10.0.1.0/24", source="10.0.1.2", device="blue", protocol="kernel"), Mode.DELETE_ONE),
-            missing,
-            sleep=break_it,
-        )
+        apply(step(route, Mode.DELETE_ONE), down, FAILING)
     (note,) = caught.value.__notes__
     assert note.startswith("not undone, add route destination=10.0.1.0/24")
 

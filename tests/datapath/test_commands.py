@@ -109,13 +109,13 @@ CASES = [
         XtablesChain(table="nat", name="A", rules=("-j RETURN",)),
         Mode.REPLACE,
         "iptables chain A of nat: -j RETURN",
-        "iptables-restore --noflush -w <<'EOF'\n*nat\n:A - [0:0]\n-A A -j RETURN\nCOMMIT\nEOF",
+        "iptables-restore -w --noflush <<'EOF'\n*nat\n:A - [0:0]\n-A A -j RETURN\nCOMMIT\nEOF",
     ),
     (
         XtablesChain(family=6, table="nat", name="A"),
         Mode.ABSENT,
         "ip6tables chain A of nat: empty",
-        "ip6tables-restore --noflush -w <<'EOF'\n*nat\n:A - [0:0]\n-X A\nCOMMIT\nEOF",
+        "ip6tables-restore -w --noflush <<'EOF' 2>/dev/null || true\n*nat\n:A - [0:0]\n-X A\nCOMMIT\nEOF",
     ),
     (
         XtablesRule(table="nat", chain="POSTROUTING", rule="-j A"),
@@ -137,10 +137,10 @@ CASES = [
     ),
     (NftTable(name="t"), Mode.ABSENT, "nft table ip t: empty", "nft delete table ip t 2>/dev/null || true"),
     (
-        NftTable(name="t", chains=(NftChain(name="a", rules=("counter", "return")),)),
+        NftTable(name="t", chains=(NftChain(name="a", rules=("counter",)),)),
         Mode.REPLACE,
-        "nft table ip t: a: counter, return",
-        "nft -f - <<'EOF'\ntable ip t\ndelete table ip t\ntable ip t {\n  chain a {\n    counter\n    return\n  }\n}\nEOF",
+        "nft table ip t: a: counter",
+        "nft -f - <<'EOF'\ntable ip t\ndelete table ip t\ntable ip t\nadd chain ip t a\nadd rule ip t a counter\nEOF",
     ),
 ]
 

@@ -92,12 +92,10 @@ def test_a_modes_tolerated_errnos_are_among_those_of_a_step():
     assert step(HOST_LINK, Mode.DELETE_ONE).tolerated == set()
 
 
-def test_a_step_needs_a_mode_a_reason_and_a_try():
+def test_a_step_needs_a_mode_and_a_reason():
     for make in (lambda: step(HOST_LINK, "add"), lambda: Step(HOST_LINK, Mode.ADD, None), lambda: step(HOST_LINK, Mode.ADD, fatal=0)):
         with pytest.raises(TypeError):
             make()
-    with pytest.raises(InvalidArgument, match="tries must be 1 or more"):
-        step(HOST_LINK, Mode.ADD, tries=0)
 
 
 def test_any_other_name_of_an_interface_is_taken():

@@ -10,7 +10,6 @@ Steps are carried out in their order. If one fails, those before it are undone i
 import contextlib
 import errno
 import os
-import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -18,7 +17,7 @@ from typing import Any
 import attrs
 
 from vpcipam.datapath import netlink, programs
-from vpcipam.datapath.namespaces import Namespaces, in_thread
+from vpcipam.datapath.namespaces import enter, in_thread, opened
 from vpcipam.datapath.values import (
     DELETIONS,
     Address,
@@ -26,6 +25,7 @@ from vpcipam.datapath.values import (
     Mode,
     Namespace,
     Readable,
+    Route,
     Step,
     Value,
     Veth,
@@ -36,8 +36,9 @@ from vpcipam.datapath.values import (
 )
 from vpcipam.errors import DatapathError, InvalidArgument
 
-_FIRST_WAIT_S, _LONGEST_WAIT_S, _JITTER = 0.5, 5.0, 0.15
 _DAD_LOOKS, _DAD_LOOK_S = 200, 0.05
+_NOT_THERE: dict[type, int] = {Link: errno.ENODEV, Address: errno.EADDRNOTAVAIL, Route: errno.ESRCH}
+"""What the kernel answers to a deletion of something that is not there; ENOENT for other kinds."""
 _HINTS = {
     errno.EPERM: "run as root, or with CAP_NET_ADMIN and CAP_SYS_ADMIN",
     errno.EACCES: "run as root, or with CAP_NET_ADMIN and CAP_SYS_ADMIN",
@@ -90,13 +91,13 @@ class _Kernel:
 
     def __init__(self, stack: contextlib.ExitStack, paths: dict[str, str | None], sleep: Callable[[float], object]) -> None:
         self._stack = stack
-        self._namespaces = stack.enter_context(Namespaces(paths))
+        self._namespaces = stack.enter_context(opened(paths))
         self._sleep = sleep
         self._sockets: dict[str, netlink.Socket] = {}
 
     def _socket(self, namespace: str) -> netlink.Socket:
         """Enter a namespace, and return the socket there."""
-        self._namespaces.enter(namespace)
+        enter(self._namespaces[namespace])
         if namespace not in self._sockets:
             self._sockets[namespace] = self._stack.enter_context(netlink.Socket())
         return self._sockets[namespace]
@@ -108,7 +109,7 @@ class _Kernel:
         undoing: list[Step] = []
         for number, step in enumerate(steps, 1):
             try:
-                self._try(step, undoing)
+                self._apply(step, undoing)
             except Exception as error:
                 failure = _failure(f"step {number} of {len(steps)}", step, error)
                 if step.fatal:
@@ -124,15 +125,6 @@ class _Kernel:
                 self._apply(step, [])
             except Exception as error:  # noqa: BLE001 - the others can still be undone
                 failure.add_note(str(_failure("not undone", step, error)))
-
-    def _try(self, step: Step, undoing: list[Step]) -> None:
-        wait_s = _FIRST_WAIT_S
-        for _ in range(step.tries - 1):
-            with contextlib.suppress(OSError):
-                return self._apply(step, undoing)
-            self._sleep(wait_s * (1 + _JITTER * random.random()))  # noqa: S311 - not for secrets
-            wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
-        return self._apply(step, undoing)
 
     # --- one step ---------------------------------------------------------------------------------------------------------
 
@@ -172,7 +164,7 @@ class _Kernel:
         value = Link(name=step.value.name) if isinstance(step.value, Veth | Vlan) else step.value
         found = [each for each in self._read(step.namespace, value) if matches(value, each)]
         if not found:
-            number = netlink.NOT_THERE.get(type(value), errno.ENOENT)
+            number = _NOT_THERE.get(type(value), errno.ENOENT)
             raise OSError(number, os.strerror(number))
         for each in found if step.mode is Mode.ABSENT else found[:1]:
             with _tolerating(step):  # somebody else may have deleted it by now
@@ -198,7 +190,7 @@ class _Kernel:
         if isinstance(value, programs.OfPrograms):
             programs.create(value)
         else:
-            netlink.create(socket, value, replace=replace, host_fd=self._namespaces.fds["host"])
+            netlink.create(socket, value, replace=replace, host_fd=self._namespaces["host"])
 
     def _read(self, namespace: str, value: Readable) -> Sequence[Readable]:
         """Read what can be in the place of a value."""

@@ -2,15 +2,8 @@
 
 from collections.abc import Iterator
 
-from vpcipam.datapath.layout import (
-    BRANCH_PRIORITY,
-    STRICT_BRANCH_PREFIX,
-    BranchEni,
-    branch_table,
-    host_interface,
-    subnet_gateway,
-    vlan_interface,
-)
+from vpcipam.datapath import layout
+from vpcipam.datapath.layout import BranchEni
 from vpcipam.datapath.options import datapath_options
 from vpcipam.datapath.pieces import parted, quiet_ipv6, way_out
 from vpcipam.datapath.pod import connect, host_side, host_side_teardown, without_ipv6
@@ -29,9 +22,9 @@ def branch_plan(key: SandboxKey, pod: PodRef | None, branch: BranchEni, settings
         InvalidSandboxKey: the key names no sandbox.
     """
     options = datapath_options(settings)
-    table, name = branch_table(branch.vlan_id), vlan_interface(branch.vlan_id)
-    device = host_interface(STRICT_BRANCH_PREFIX if options.strict else options.veth_prefix, key, pod)
-    former = Rule(priority=BRANCH_PRIORITY, iif=device, family=family_of(branch.address))
+    table, name = layout.branch_table(branch.vlan_id), layout.vlan_interface(branch.vlan_id)
+    device = layout.host_interface(layout.STRICT_BRANCH_PREFIX if options.strict else options.veth_prefix, key, pod)
+    former = Rule(priority=layout.BRANCH_PRIORITY, iif=device, family=family_of(branch.address))
     vlan = Vlan(name=name, parent=branch.trunk_device, vlan_id=branch.vlan_id, mac=branch.mac, mtu=options.eni_mtu)
     return (
         *connect(key, device, 0, branch.address, options),
@@ -40,7 +33,7 @@ def branch_plan(key: SandboxKey, pod: PodRef | None, branch: BranchEni, settings
         Step(vlan, Mode.EXCLUSIVE, "the trunk ENI carries the branch ENI's packets under this VLAN id"),
         *quiet_ipv6(name),
         Step(Link(name=name, up=True), Mode.REPLACE, "the device carries packets once it is up"),
-        *way_out(name, subnet_gateway(branch.subnet), table, "the branch ENI"),
+        *way_out(name, layout.subnet_gateway(branch.subnet), table, "the branch ENI"),
         *(_strict_host_side(branch, device, table) if options.strict else host_side(branch.address, device, table)),
         *without_ipv6(options),
     )
@@ -55,8 +48,8 @@ def _strict_host_side(branch: BranchEni, device: str, table: int) -> Iterator[St
 
 
 def _strict_rules(branch: BranchEni, device: str, table: int) -> Iterator[Rule]:
-    for iif in (vlan_interface(branch.vlan_id), device):
-        yield Rule(priority=BRANCH_PRIORITY, iif=iif, table=table, family=family_of(branch.address))
+    for iif in (layout.vlan_interface(branch.vlan_id), device):
+        yield Rule(priority=layout.BRANCH_PRIORITY, iif=iif, table=table, family=family_of(branch.address))
 
 
 def branch_teardown(key: SandboxKey, pod: PodRef | None, branch: BranchEni, settings: Settings) -> tuple[Step, ...]:
@@ -66,10 +59,10 @@ def branch_teardown(key: SandboxKey, pod: PodRef | None, branch: BranchEni, sett
         SettingsError: the container would not start with these settings.
         InvalidSandboxKey: the key names no sandbox.
     """
-    options, table = datapath_options(settings), branch_table(branch.vlan_id)
-    strict, standard = (host_interface(prefix, key, pod) for prefix in (STRICT_BRANCH_PREFIX, options.veth_prefix))
+    options, table = datapath_options(settings), layout.branch_table(branch.vlan_id)
+    strict, standard = (layout.host_interface(prefix, key, pod) for prefix in (layout.STRICT_BRANCH_PREFIX, options.veth_prefix))
     return (
-        Step(Link(name=vlan_interface(branch.vlan_id)), Mode.ABSENT, "the VLAN device takes the branch ENI's routes along"),
+        Step(Link(name=layout.vlan_interface(branch.vlan_id)), Mode.ABSENT, "the VLAN device takes the branch ENI's routes along"),
         *(Step(rule, Mode.ABSENT, "nothing goes to the branch ENI's table any more") for rule in _strict_rules(branch, strict, table)),
         *host_side_teardown(branch.address, table),
         parted(key, 0, strict),

@@ -1,6 +1,7 @@
-"""Steps and values as text: as commands of a shell, and in words.
+"""Steps and values as text: in words, and as commands of a shell.
 
-Nothing in the library runs these commands. They show what `vpcipam.datapath.apply` does, and can be tried by hand.
+The library itself runs only those of iptables, nftables and IPsec. Those of ip and sysctl show what `vpcipam.datapath.apply` does, and can
+be tried by hand.
 """
 
 import errno
@@ -59,10 +60,7 @@ _WORDS: dict[type, Callable[[Any], str]] = {
     XtablesRule: lambda rule: f"{PROGRAMS[rule.family]} {rule.table} {rule.chain}: {rule.rule}",
     NftTable: lambda table: f"nft table {table.family} {table.name}: {'; '.join(map(_nft_chain, table.chains)) or 'empty'}",
     XfrmState: lambda state: f"encryption from {state.source} to {state.destination} by SPI {state.spi:#x}",
-    XfrmPolicy: lambda policy: (
-        f"encrypted {policy.direction}: from {policy.source} to {policy.destination} "
-        f"by the tunnel from {policy.tunnel_source} to {policy.tunnel_destination}"
-    ),
+    XfrmPolicy: lambda policy: f"encrypted {policy.direction}: from {policy.source} to {policy.destination}",
 }
 
 
@@ -94,6 +92,21 @@ def table_name(table: int) -> str:
 # --- commands -------------------------------------------------------------------------------------------------------------
 
 
+def invocation(value: XtablesChain | XtablesRule | NftTable | XfrmState | XfrmPolicy, *, delete: bool = False) -> tuple[list[str], str]:
+    """Return the program that creates, replaces or deletes a value, with its arguments, and its input."""
+    match value:
+        case XtablesRule():
+            return rule_command("-D" if delete else "-I" if value.first else "-A", value), ""
+        case XtablesChain():
+            return [f"{PROGRAMS[value.family]}-restore", "-w", "--noflush"], restore_text(value, delete=delete)
+        case NftTable() if delete:
+            return ["nft", "delete", "table", value.family, value.name], ""
+        case NftTable():
+            return ["nft", "-f", "-"], table_text(value)
+    # Keys are not for the list of processes, so they are not among the arguments.
+    return ["ip", "-batch", "-"], f"{deleted(value) if delete else created(value)}\n"
+
+
 def command(step: Step, pod: str = "pod") -> str:
     """Write a step as a command of a POSIX shell, which root runs in the host's namespace. It may take several lines.
 
@@ -101,38 +114,24 @@ def command(step: Step, pod: str = "pod") -> str:
         step: the step.
         pod: the name of the pod's namespace, as `ip netns` lists it.
     """
-    value, deletes, name = step.value, step.mode in DELETIONS, shlex.quote(pod)
-    within = step.namespace == "pod"
-    ip = f"ip -n {name}" if within else "ip"
+    value, deletes = step.value, step.mode in DELETIONS
+    in_pod = shlex.quote(pod) if step.namespace == "pod" else None
+    ip = f"ip -n {in_pod}" if in_pod else "ip"
     if step.mode is Mode.WAIT:
         return f"while {ip} -6 address show tentative | grep -q .; do sleep 0.05; done"
-    match value:
-        case Sysctl():
-            text = f"{f'ip netns exec {name} ' if within else ''}sysctl -qw {value.name}={value.value}"
-        case XtablesChain():
-            return _with_input(f"{PROGRAMS[value.family]}-restore --noflush -w", restore_text(value, delete=deletes))
-        case XtablesRule():
-            return _xtables_rule(value, deletes=deletes)
-        case NftTable() if not deletes:
-            return _with_input("nft -f -", table_text(value) + "\n")
-        case NftTable():
-            text = f"nft delete table {value.family} {value.name}"
-        case XfrmState() | XfrmPolicy():
-            text = f"ip {deleted(value) if deletes else without_keys(created(value))}"
-        case _:
-            text = f"{ip} {_ip(value, 'delete' if deletes else 'replace' if step.mode is Mode.REPLACE else 'add')}"
-    if isinstance(value, Rule) and step.mode is Mode.ABSENT:
+    if isinstance(value, Sysctl):
+        text = f"{f'ip netns exec {in_pod} ' if in_pod else ''}sysctl -qw {value.name}={value.value}"
+    elif isinstance(value, Link | Veth | Vlan | Address | Route | Rule | Neighbour):
+        text = f"{ip} {_ip(value, 'delete' if deletes else 'replace' if step.mode is Mode.REPLACE else 'add')}"
+    else:
+        arguments, given = invocation(value, delete=deletes)
+        text = " ".join(arguments) + (f" <<'EOF'\n{without_keys(given)}EOF" if given else "")
+    if isinstance(value, XtablesRule) and not deletes:
+        return f"{' '.join(rule_command('-C', value))}{_QUIETLY} || {text}"
+    if isinstance(value, Rule | XtablesRule) and step.mode is Mode.ABSENT:
         return f"while {text}{_QUIETLY}; do :; done"
-    return f"{text}{_QUIETLY} || true" if step.tolerated else text
-
-
-def _with_input(program: str, text: str) -> str:
-    return f"{program} <<'EOF'\n{text}EOF"
-
-
-def _xtables_rule(value: XtablesRule, *, deletes: bool) -> str:
-    check, add, insert, delete = (" ".join(rule_command(verb, value)) for verb in ("-C", "-A", "-I", "-D"))
-    return f"while {delete}{_QUIETLY}; do :; done" if deletes else f"{check}{_QUIETLY} || {insert if value.first else add}"
+    first, newline, given = text.partition("\n")
+    return first + (f"{_QUIETLY} || true" if step.tolerated else "") + newline + given
 
 
 def _ip(value: Link | Veth | Vlan | Address | Route | Rule | Neighbour, verb: str) -> str:

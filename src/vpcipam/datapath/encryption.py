@@ -18,18 +18,17 @@ from typing import Literal
 import attrs
 
 from vpcipam.address import Cidr
+from vpcipam.datapath.layout import everywhere
 from vpcipam.datapath.values import Mode, Readable, Step, XfrmPolicy, XfrmState, family_of
 from vpcipam.errors import InvalidAddress, InvalidArgument
 from vpcipam.settings import Settings
 
 _OPTION = "ENABLE_POD_ENCRYPTION"
-_KEY_BYTES = 32
 _LEAST_SECRET_BYTES = 32
 _LAST_GENERATION = 255
 _LINE = re.compile(r"(\d{1,3})\s+((?:[0-9a-fA-F]{2})+)")
 _TRUE = {"1", "t", "T", "TRUE", "true", "True"}  # as in Go
 _RECEIVING: tuple[Literal["in", "fwd"], ...] = ("in", "fwd")
-_EVERYTHING = {4: "0.0.0.0/0", 6: "::/0"}
 
 
 @attrs.frozen
@@ -138,14 +137,9 @@ def _states(own: str, peer: str, keys: Keyring) -> Iterator[XfrmState]:
 
 def _state(source: str, destination: str, generation: int, secret: bytes) -> XfrmState:
     info = f"vpcipam pod encryption {source} {destination} {generation}".encode()
-    derived = hkdf(secret, info, 2 * _KEY_BYTES)
-    return XfrmState(
-        source=source,
-        destination=destination,
-        spi=_spi(source, generation),
-        encryption_key=derived[:_KEY_BYTES],
-        authentication_key=derived[_KEY_BYTES:],
-    )
+    first, second = hkdf(secret, info)
+    spi = _spi(source, generation)
+    return XfrmState(source=source, destination=destination, spi=spi, encryption_key=first, authentication_key=second)
 
 
 def _spi(source: str, generation: int) -> int:
@@ -160,21 +154,18 @@ def _check_spis(nodes: Iterable[EncryptedNode]) -> None:
             raise InvalidArgument(f"{other} and {each.address} share their low 24 bits: give one of the nodes another primary address")
 
 
-def hkdf(secret: bytes, info: bytes, length: int) -> bytes:
-    """Derive a key from a secret (HKDF with SHA-256 and without salt, RFC 5869)."""
+def hkdf(secret: bytes, info: bytes) -> tuple[bytes, bytes]:
+    """Derive two keys of 32 bytes from a secret (HKDF with SHA-256 and without salt, RFC 5869)."""
     pseudorandom = hmac.digest(bytes(hashlib.sha256().digest_size), secret, "sha256")
-    derived = block = b""
-    while len(derived) < length:
-        block = hmac.digest(pseudorandom, block + info + bytes([len(derived) // len(block or b"1") + 1]), "sha256")
-        derived += block
-    return derived[:length]
+    first = hmac.digest(pseudorandom, info + b"\1", "sha256")
+    return first, hmac.digest(pseudorandom, first + info + b"\2", "sha256")
 
 
 def _policies(node: EncryptedNode, peer: EncryptedNode) -> Iterator[XfrmPolicy]:
     there = {"tunnel_source": node.address, "tunnel_destination": peer.address}
     back = {"tunnel_source": peer.address, "tunnel_destination": node.address}
     for cidr in peer.tunnelled:
-        everything = _EVERYTHING[family_of(cidr)]
+        everything = everywhere(family_of(cidr))
         yield XfrmPolicy(source=everything, destination=cidr, direction="out", **there)
         for direction in _RECEIVING:
             yield XfrmPolicy(source=cidr, destination=everything, direction=direction, **back)

@@ -10,8 +10,6 @@ from vpcipam.datapath.values import Address, Link, Mode, Readable, Route, Rule, 
 from vpcipam.errors import InvalidArgument
 from vpcipam.settings import Settings
 
-_ROUTE_TRIES = 5
-
 
 def eni_plan(eni: DatapathEni, settings: Settings, *, standing: Iterable[Readable] = ()) -> tuple[Step, ...]:
     """Return the steps that make an ENI fit for pods.
@@ -42,7 +40,7 @@ def eni_plan(eni: DatapathEni, settings: Settings, *, standing: Iterable[Readabl
     steps += (Step(each, Mode.DELETE_ONE, reason) for each in sorted(others, key=repr))
     if own not in there:
         steps.append(Step(own, Mode.ADD, "the node answers for the ENI's primary address"))
-    steps += way_out(eni.device, subnet_gateway(eni.subnet), table, "this ENI", tries=_ROUTE_TRIES)
+    steps += way_out(eni.device, subnet_gateway(eni.subnet), table, "this ENI")
     reason = "the main table reaches the subnet by the primary ENI only"
     steps.append(Step(connected, Mode.DELETE_ONE, reason, tolerated=frozenset({errno.ESRCH})))
     if not eni.trunk:

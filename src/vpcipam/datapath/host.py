@@ -3,14 +3,8 @@
 from collections.abc import Iterable, Iterator
 
 from vpcipam.address import Cidr
-from vpcipam.datapath.layout import (
-    EGRESS_RANGES,
-    EXTERNAL_SERVICE_PRIORITY,
-    IPV6_SUBNET_GATEWAY,
-    LOCAL_PRIORITY,
-    MARK_PRIORITY,
-    DatapathEni,
-)
+from vpcipam.datapath import layout
+from vpcipam.datapath.layout import DatapathEni
 from vpcipam.datapath.nft import TABLE, connmark_table
 from vpcipam.datapath.options import DatapathOptions, datapath_options
 from vpcipam.datapath.ownership import owned
@@ -89,7 +83,7 @@ def _egress_block(options: DatapathOptions) -> Iterator[Step]:
     """Keep pods of other nodes from the addresses that pods have only for their way out."""
     version = 4 if options.ipv6 else 6
     if options.ipv6 or options.egress:
-        rule = XtablesRule(family=version, table="filter", chain="FORWARD", rule=reject_new(EGRESS_RANGES[version]), first=True)
+        rule = XtablesRule(family=version, table="filter", chain="FORWARD", rule=reject_new(layout.EGRESS_RANGES[version]), first=True)
         yield Step(rule, Mode.ADD, "nobody opens connections to the addresses that pods have for egress only")
 
 
@@ -97,25 +91,26 @@ def _egress_block(options: DatapathOptions) -> Iterator[Step]:
 
 
 def _rules(options: DatapathOptions) -> Iterator[Step]:
-    marked = Rule(priority=MARK_PRIORITY, mark=options.mark, mask=options.mark, table=MAIN_TABLE, family=options.family)
+    marked = Rule(priority=layout.MARK_PRIORITY, mark=options.mark, mask=options.mark, table=MAIN_TABLE, family=options.family)
     if options.node_port_support or not options.external_snat:
         yield Step(marked, Mode.ADD, "marked packets leave by the primary ENI")
     else:
         yield Step(marked, Mode.ABSENT, "nothing marks packets")
     if not (options.branch_enis and options.strict):
         return
-    local = Rule(priority=LOCAL_PRIORITY, table=LOCAL_TABLE, family=options.family)
+    local = Rule(priority=layout.LOCAL_PRIORITY, table=LOCAL_TABLE, family=options.family)
     yield Step(local, Mode.ADD, "the rules of branch ENIs come before the local table, so that all of their packets leave the node")
     first = Rule(priority=0, table=LOCAL_TABLE, family=options.family)
     yield Step(first, Mode.DELETE_ONE, "the local table now has a lower place", tolerated=IF_THERE)
     if options.ipv6:
-        gateway = Rule(priority=0, source=IPV6_SUBNET_GATEWAY, ip_protocol="ipv6-icmp", table=LOCAL_TABLE)
+        gateway = Rule(priority=0, source=layout.IPV6_SUBNET_GATEWAY, ip_protocol="ipv6-icmp", table=LOCAL_TABLE)
         yield Step(gateway, Mode.ADD, "branch ENIs resolve their gateway by its answers")
 
 
 def _external_services(options: DatapathOptions, there: Iterable[Readable]) -> Iterator[Step]:
-    wanted = [Rule(priority=EXTERNAL_SERVICE_PRIORITY, destination=cidr, table=MAIN_TABLE) for cidr in options.external_service_cidrs]
-    former = (each for each in there if isinstance(each, Rule) and each.priority == EXTERNAL_SERVICE_PRIORITY and each not in wanted)
+    priority = layout.EXTERNAL_SERVICE_PRIORITY
+    wanted = [Rule(priority=priority, destination=cidr, table=MAIN_TABLE) for cidr in options.external_service_cidrs]
+    former = (each for each in there if isinstance(each, Rule) and each.priority == priority and each not in wanted)
     for rule in sorted(former, key=repr):
         yield Step(rule, Mode.ABSENT, "AWS_EXTERNAL_SERVICE_CIDRS no longer has it", fatal=False)
     for rule in wanted:

@@ -2,11 +2,10 @@
 
 import contextlib
 import ctypes
-import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Self, TypeVar
+from typing import TypeVar
 
 from vpcipam.errors import DatapathError, UnknownNamespace, file_trouble
 
@@ -16,10 +15,9 @@ _CLONE_NEWNET = 0x40000000
 _OWN = "/proc/thread-self/ns/net"
 
 
-class Namespaces:
-    """The namespaces of a host and of a pod, open for one thread, which enters one after the other.
-
-    The thread ends in any of them. So call it by `in_thread`.
+@contextlib.contextmanager
+def opened(paths: Mapping[str, str | None]) -> Iterator[dict[str, int]]:
+    """Open namespaces, and enter each once to see that it is one. The thread ends in any of them, so call it by `in_thread`.
 
     Args:
         paths: for each name the path of a namespace, such as `/run/netns/blue`; None is the one that the thread is in.
@@ -28,50 +26,29 @@ class Namespaces:
         UnknownNamespace: a path is that of nothing, or of something else.
         DatapathError: the process lacks CAP_SYS_ADMIN.
     """
+    with contextlib.ExitStack() as stack:
+        found: dict[str, int] = {}
+        for name, path in paths.items():
+            try:
+                found[name] = os.open(_OWN if path is None else path, os.O_RDONLY | os.O_CLOEXEC)
+            except OSError as error:
+                raise UnknownNamespace(f"the network namespace {path} can't be opened: {file_trouble(error)}") from error
+            stack.callback(os.close, found[name])
+        for name, descriptor in found.items():
+            try:
+                enter(descriptor)
+            except PermissionError:
+                raise DatapathError("network namespaces can't be entered: run as root, or with CAP_SYS_ADMIN and CAP_NET_ADMIN") from None
+            except OSError as error:
+                raise UnknownNamespace(f"the path {paths[name]} is that of something else: {error.strerror}") from None
+        yield found
 
-    def __init__(self, paths: dict[str, str | None]) -> None:
-        self._open = contextlib.ExitStack()
-        self._libc = ctypes.CDLL(None, use_errno=True)
-        self._within = ""
-        self.fds: dict[str, int] = {}
-        try:
-            for name, path in paths.items():
-                self.fds[name] = self._opened(path)
-                self.enter(name)
-        except BaseException:
-            self.close()
-            raise
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the namespaces."""
-        self._open.close()
-
-    def _opened(self, path: str | None) -> int:
-        try:
-            descriptor = os.open(
-                _OWN if path is None else path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
-            )  # else a FIFO would wait for a writer
-        except OSError as error:
-            raise UnknownNamespace(f"the network namespace {path} can't be opened: {file_trouble(error)}") from error
-        self._open.callback(os.close, descriptor)
-        return descriptor
-
-    def enter(self, name: str) -> None:
-        """Move this thread into a namespace."""
-        if name == self._within:
-            return
-        if self._libc.setns(self.fds[name], _CLONE_NEWNET):
-            number = ctypes.get_errno()
-            if number == errno.EPERM:
-                raise DatapathError("network namespaces can't be entered: run as root, or with CAP_SYS_ADMIN and CAP_NET_ADMIN")
-            raise UnknownNamespace(f"the path of the {name}'s network namespace is that of something else: {os.strerror(number)}")
-        self._within = name
+def enter(descriptor: int) -> None:
+    """Move this thread into a namespace."""
+    if ctypes.CDLL(None, use_errno=True).setns(descriptor, _CLONE_NEWNET):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
 
 
 def in_thread(function: Callable[[], Answer]) -> Answer:

@@ -223,21 +223,8 @@ def _neighbours(ipr: Socket) -> Iterator[Neighbour]:
                 yield Neighbour(address=each.get("NDA_DST"), mac=each.get("NDA_LLADDR"), device=device)
 
 
-_READERS: dict[type, Callable[[Socket], Iterator[Kernel]]] = {
-    Link: _links,
-    Address: _addresses,
-    Route: _routes,
-    Rule: _rules,
-    Neighbour: _neighbours,
-}
-NOT_THERE: dict[type, int] = {
-    Link: errno.ENODEV,
-    Address: errno.EADDRNOTAVAIL,
-    Route: errno.ESRCH,
-    Rule: errno.ENOENT,
-    Neighbour: errno.ENOENT,
-}
-"""What the kernel answers to a deletion of something that is not there."""
+_Reader = Callable[[Socket], Iterator[Kernel]]
+_READERS: dict[type, _Reader] = {Link: _links, Address: _addresses, Route: _routes, Rule: _rules, Neighbour: _neighbours}
 
 
 def settled(ipr: Socket, value: Address) -> bool:

@@ -1,9 +1,7 @@
 """Rules of nftables as text: those that the datapath has, and the parser of what `nft -j list ruleset` prints."""
 
 import json
-import re
-from collections.abc import Iterable, Iterator, Mapping
-from graphlib import TopologicalSorter
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from vpcipam.datapath.values import NftChain, NftTable
@@ -118,24 +116,12 @@ def _comparison(left: str, operator: str, right: object) -> str:
     return f"{left} {'' if operator == '==' and not masked else operator + ' '}{_text(right)}"
 
 
-_JUMP = re.compile(r"\b(?:jump|goto) (\S+)")
-
-
 def table_text(table: NftTable) -> str:
-    """Write an `nft -f` file that replaces a table in one transaction. nft takes a jump only to a chain that it has read."""
-    return "\n".join(_lines(table))
-
-
-def _lines(table: NftTable) -> Iterator[str]:
-    yield f"table {table.family} {table.name}"
-    yield f"delete table {table.family} {table.name}"
-    yield f"table {table.family} {table.name} {{"
-    chains = {chain.name: chain for chain in table.chains}
-    jumps = {name: sorted({*_JUMP.findall(" ".join(chain.rules))} & {*chains}) for name, chain in chains.items()}
-    for chain in map(chains.__getitem__, TopologicalSorter(jumps).static_order()):
-        yield f"  chain {chain.name} {{"
-        if chain.type is not None:
-            yield f"    type {chain.type} hook {chain.hook} priority {chain.priority}; policy {chain.policy};"
-        yield from (f"    {rule}" for rule in chain.rules)
-        yield "  }"
-    yield "}"
+    """Write an `nft -f` file that replaces a table in one transaction. All chains come before the rules, which may jump to any of them."""
+    place = f"{table.family} {table.name}"
+    lines = [f"table {place}", f"delete table {place}", f"table {place}"]
+    for chain in table.chains:
+        base = f" {{ type {chain.type} hook {chain.hook} priority {chain.priority}; policy {chain.policy}; }}" if chain.type else ""
+        lines.append(f"add chain {place} {chain.name}{base}")
+    lines += (f"add rule {place} {chain.name} {rule}" for chain in table.chains for rule in chain.rules)
+    return "\n".join((*lines, ""))

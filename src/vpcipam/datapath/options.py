@@ -11,9 +11,6 @@ from vpcipam.settings import VARIABLES, Settings
 
 DEFAULT_MARK = 0x80
 _MARK_MAX = 2**32 - 1
-_GO_INTEGER = re.compile(r"0[xX]((?:_?[0-9a-fA-F])+)|0[bB]((?:_?[01])+)|0[oO]?((?:_?[0-7])+)|([1-9](?:_?[0-9])*)")
-_BASES = (16, 2, 8, 10)  # of its groups
-_MOST_DIGITS = 32  # those of 2**32 - 1 in base 2
 
 
 @attrs.frozen(kw_only=True)
@@ -112,11 +109,11 @@ def read_mark(text: str) -> int:
     >>> read_mark("0x100"), read_mark("0b11"), read_mark("012"), read_mark("-1"), read_mark("many")
     (256, 3, 10, 128, 128)
     """
-    match = _GO_INTEGER.fullmatch(text.removeprefix("+"))
-    if match is None or not match.lastindex:
-        return DEFAULT_MARK
-    digits = match[match.lastindex].replace("_", "").lstrip("0") or "0"
-    mark = int(digits, _BASES[match.lastindex - 1]) if len(digits) <= _MOST_DIGITS else 0
+    digits = re.sub(r"^\+?0(?=[0-7_]+$)", "0o", text)  # Python wants the o in octal numbers
+    try:
+        mark = int(digits, 0) if re.fullmatch(r"[+0-9a-zA-Z_]*", digits) else 0
+    except ValueError:
+        mark = 0
     return mark if 1 <= mark <= _MARK_MAX else DEFAULT_MARK
 
 

@@ -52,8 +52,8 @@ def parted(key: SandboxKey, index: int, device: str) -> Step:
     return Step(Link(name=device, mac=pod_macs(key, index)[0]), Mode.ABSENT, reason)
 
 
-def way_out(device: str, gateway: str, table: int, what: str, *, tries: int = 1) -> Iterator[Step]:
+def way_out(device: str, gateway: str, table: int, what: str) -> Iterator[Step]:
     """Return the routes of a table whose packets leave by one interface."""
     beyond = Route(destination=everywhere(family_of(gateway)), gateway=gateway, device=device, table=table)
-    yield Step(Route(destination=gateway, device=device, table=table), Mode.REPLACE, f"the subnet's gateway is on {what}", tries=tries)
-    yield Step(beyond, Mode.REPLACE, f"everything in this table leaves by {what}", tries=tries)
+    yield Step(Route(destination=gateway, device=device, table=table), Mode.REPLACE, f"the subnet's gateway is on {what}")
+    yield Step(beyond, Mode.REPLACE, f"everything in this table leaves by {what}")

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import attrs
 
-from vpcipam.datapath.nft import parse_nft, table_text
+from vpcipam.datapath.commands import invocation
+from vpcipam.datapath.nft import parse_nft
 from vpcipam.datapath.values import NftTable, Sysctl, XfrmPolicy, XfrmState, XtablesChain, XtablesRule, identity
-from vpcipam.datapath.xfrm import created, deleted, parse_xfrm
-from vpcipam.datapath.xtables import PROGRAMS, parse_save, restore_text, rule_command
+from vpcipam.datapath.xfrm import parse_xfrm
+from vpcipam.datapath.xtables import PROGRAMS, parse_save, rule_command
 from vpcipam.errors import DatapathError
 
 OfPrograms = XtablesChain | XtablesRule | NftTable | XfrmState | XfrmPolicy | Sysctl
@@ -76,39 +77,22 @@ def matching(value: OfPrograms) -> list[OfPrograms]:
 
 
 def create(value: OfPrograms) -> None:
-    """Create a rule, or replace a chain or a table, in one transaction."""
-    match value:
-        case XtablesRule():
-            _run(*rule_command("-I" if value.first else "-A", value))
-        case XtablesChain():
-            _restore(value)
-        case XfrmState() | XfrmPolicy():
-            # A state can't be changed. The keys are not for the list of processes, so they are not among the arguments.
-            before = [deleted(each) for each in matching(value) if isinstance(each, XfrmState)]
-            _run("ip", "-batch", "-", text="\n".join((*before, created(value), "")))
-        case Sysctl():
-            (_SYSCTLS / value.name).write_text(value.value, encoding="ascii")
-        case _:
-            _run("nft", "-f", "-", text=table_text(value))
+    """Create a rule, or replace a chain or a table, in one transaction, or change a setting."""
+    if isinstance(value, Sysctl):
+        (_SYSCTLS / value.name).write_text(value.value, encoding="ascii")
+        return
+    command, text = invocation(value)
+    if isinstance(value, XfrmState):  # it can't be changed
+        text = "".join(invocation(each, delete=True)[1] for each in read_xfrm() if identity(each) == identity(value)) + text
+    _run(*command, text=text)
 
 
 def delete(value: OfPrograms) -> None:
     """Delete a rule once, or a chain or a table with all in it."""
-    match value:
-        case XtablesRule():
-            _run(*rule_command("-D", value))
-        case XtablesChain():
-            _restore(value, delete=True)
-        case XfrmState() | XfrmPolicy():
-            _run("ip", "-batch", "-", text=f"{deleted(value)}\n")
-        case Sysctl():
-            raise DatapathError("a kernel setting can be changed, but not deleted")
-        case _:
-            _run("nft", "delete", "table", value.family, value.name)
-
-
-def _restore(chain: XtablesChain, *, delete: bool = False) -> None:
-    _run(f"{PROGRAMS[chain.family]}-restore", "-w", "--noflush", text=restore_text(chain, delete=delete))
+    if isinstance(value, Sysctl):
+        raise DatapathError("a kernel setting can be changed, but not deleted")
+    command, text = invocation(value, delete=True)
+    _run(*command, text=text)
 
 
 def _saved(family: int, table: str | None = None) -> frozenset[XtablesChain | XtablesRule]:

@@ -8,9 +8,10 @@ So a check, a garbage collection, and "nothing is left" are differences of sets:
 """
 
 from collections.abc import Iterable
+from typing import get_args
 
 from vpcipam.datapath import netlink, programs
-from vpcipam.datapath.namespaces import Namespaces, in_thread
+from vpcipam.datapath.namespaces import in_thread, opened
 from vpcipam.datapath.values import Readable
 from vpcipam.errors import DatapathError
 
@@ -38,8 +39,8 @@ def read(
 def _read(namespace: str | None, sysctls: Iterable[str], *, filters: bool, encryption: bool) -> frozenset[Readable]:
     found: set[Readable] = set()
     try:
-        with Namespaces({"host": namespace}), netlink.Socket() as ipr:
-            for kind in netlink.NOT_THERE:
+        with opened({"host": namespace}), netlink.Socket() as ipr:
+            for kind in get_args(netlink.Kernel):
                 found.update(netlink.read(ipr, kind))
             if filters:
                 found.update(programs.read_xtables(), programs.read_nft())

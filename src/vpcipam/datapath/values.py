@@ -336,20 +336,23 @@ Value = Readable | Veth | Vlan
 
 
 class Mode(enum.Enum):
-    """How a step is applied."""
+    """How a step is applied.
+
+    Attributes:
+        EXCLUSIVE: create it; fail if it exists.
+        REPLACE: create it, or change the one that is there.
+        ADD: create it unless it exists.
+        DELETE_ONE: delete one that matches; fail if none does.
+        ABSENT: delete every one that matches.
+        WAIT: wait until an IPv6 address is neither tentative nor failed, 10 s at most, looking every 50 ms.
+    """
 
     EXCLUSIVE = "exclusive"
-    """Create it; fail if it exists."""
     REPLACE = "replace"
-    """Create it, or change the one that is there."""
     ADD = "add"
-    """Create it unless it exists."""
     DELETE_ONE = "delete-one"
-    """Delete one that matches; fail if none does."""
     ABSENT = "absent"
-    """Delete every one that matches."""
     WAIT = "wait"
-    """Wait until an IPv6 address is neither tentative nor failed, 10 s at most, looking every 50 ms."""
 
 
 DELETIONS = frozenset({Mode.DELETE_ONE, Mode.ABSENT})
@@ -368,7 +371,6 @@ class Step:
         namespace: where: `host` or `pod`.
         tolerated: the errnos that count as success; those that the mode implies are among them.
         fatal: whether any other error ends the plan. If not, it is only logged.
-        tries: how often to try. The waits between tries double from 0.5 s to 5 s at most, and up to 15 % are added at random.
     """
 
     value: Value
@@ -377,7 +379,6 @@ class Step:
     namespace: Namespace = attrs.field(default="host", kw_only=True)
     tolerated: frozenset[int] = attrs.field(default=frozenset(), kw_only=True)
     fatal: bool = attrs.field(default=True, kw_only=True, validator=boolean_field())
-    tries: int = attrs.field(default=1, kw_only=True, validator=integer_field(1))
 
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "tolerated", self.tolerated | _TOLERATED.get(self.mode, frozenset()))

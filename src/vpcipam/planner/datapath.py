@@ -229,6 +229,5 @@ def _step_dict(step: Step) -> dict[str, Any]:
         "reason": step.reason,
         "fatal": step.fatal,
         "tolerated": [*errno_names(step.tolerated)],
-        "tries": step.tries,
         "command": command(step),
     }
