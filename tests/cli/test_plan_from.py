@@ -99,7 +99,7 @@ def test_people_see_groups_subnets_and_changes(plan_from):
     assert "subnet-00000000000000001: reserve 10.0.0.128/25 for 7 prefixes (a CIDR reservation)." in text
     assert "new nodes fit beside all old ones (blue/green)" in text
     assert "new nodes fit only when old ones are gone: remove those first, or add a subnet." in text
-    assert "4 prefixes take a CIDR reservation of a /26; no such range has so many whole /28s." in text
+    assert "4 prefixes take a CIDR reservation of a /26, and no /26 has that many whole /28s." in text
     assert "unknown (pods): " in text
     assert "c5.xlarge: all nodes of this type burst: no new nodes." in text
     assert "network address usage of the nodes 147 of 64,000 units of the VPC EC2 calls of the nodes 67; no throttling" in text

@@ -88,7 +88,12 @@ def test_it_serves_until_a_signal(serve, tmp_path, number):
     running = serve("--port", "0", "--ready-file", "url", "--region", "eu-west-1")
     shown = running.wait_for("ends it\n")
     url = (tmp_path / "url").read_text().strip()
-    assert shown == f"EC2 in eu-west-1: {url}\nmetadata of an instance: {url}/instance/ID/latest/\nCtrl-C ends it\n"
+    assert shown.splitlines() == [
+        f"EC2 in eu-west-1: {url}",
+        f"metadata of an instance: {url}/instance/ID/latest/",
+        f"for AWS clients: export AWS_ENDPOINT_URL_EC2={url}",
+        "Ctrl-C ends it",
+    ]
     assert "<DescribeVpcsResponse " in read(f"{url}/?{DESCRIBE}")
     assert running.end(number) == 0
     assert running.out == shown

@@ -45,8 +45,8 @@ def _vcpu_range(_context: click.Context, _parameter: click.Parameter, value: str
     shell_complete=complete_families,
     help="List the types of a family, such as m5. Repeatable.",
 )
-@click.option("--min-pods", metavar="N", type=IntRange(0), help="Only types on which so many pods with a secondary IP run.")
-@click.option("--vcpus", metavar="N|LOW-HIGH", callback=_vcpu_range, help="Only types with so many vCPUs.")
+@click.option("--min-pods", metavar="N", type=IntRange(0), help="Only types that run at least N pods with secondary IPs.")
+@click.option("--vcpus", metavar="N|LOW-HIGH", callback=_vcpu_range, help="Only types with N vCPUs, or with LOW to HIGH.")
 @click.option("--arch", type=click.Choice(list(_ARCHITECTURES)), help="Only types of this architecture, by EC2's or Kubernetes' name.")
 @types_option
 def command(

@@ -148,7 +148,7 @@ def _subnets(page: "Page", answer: PresentPlan) -> None:
     several = any(len(each.subnet_ids) > 1 for each in answer.pools)
     page.table(("subnet", "zone", *heads), rows, numbers=heads, fold={"subnet"} if several else ())
     page.line(
-        "others: addresses of nobody in the cluster. headroom: free ones. most pods: with so many, nodes like these fill the subnet.",
+        "others: addresses that no node of the cluster has. most pods: how many run when nodes like these fill the subnet.",
         "dim",
     )
 
@@ -200,7 +200,7 @@ def _side_by_side(page: "Page", rows: list[Row]) -> None:
         for label, row in zip(_labels(rows), rows, strict=True)
     ]
     page.table(("settings", *heads, "first"), cells, numbers=heads)
-    page.line("new: nodes to launch. first: where a subnet runs out first. most pods: with so many, that subnet is full.", "dim")
+    page.line("new: nodes to launch. first: where a subnet runs out first. most pods: how many run when that subnet is full.", "dim")
 
 
 def _short_place(answer: PresentPlan) -> str:
@@ -264,12 +264,12 @@ def _pool_change(pool: PresentPool) -> list[str]:
         )
         texts.append(f"{where}: {ways}.")
     for each in pool.ranges:
-        prefixes = counted(each.prefixes, "prefix", "prefixes")
+        prefixes, size = counted(each.prefixes, "prefix", "prefixes"), f"/{each.prefix_length}"
         texts.append(
             f"{each.subnet_id}: reserve {each.cidr} for {prefixes} (a CIDR reservation)."
             if each.cidr
-            else f"{each.subnet_id}: {prefixes} take a CIDR reservation of a /{each.prefix_length}; no such range has so many whole /28s."
+            else f"{each.subnet_id}: {prefixes} take a CIDR reservation of a {size}, and no {size} has that many whole /28s."
             if pool.places_known
-            else f"{each.subnet_id}: {prefixes} take a CIDR reservation of a /{each.prefix_length} or more."
+            else f"{each.subnet_id}: {prefixes} take a CIDR reservation of a {size} or more."
         )
     return texts

@@ -150,8 +150,13 @@ def command(
     warning = f"warning: {host} is not a loopback address, so others on the network can reach the server"
     notes = (*notes, *(() if is_loopback(host) else (warning,)), _NOT_CHECKED)
     document = {"url": runner.url, "metadata_url": base_url(sockets[-1]), "region": region}
-    show = f"EC2 in {region}: {runner.url}\nmetadata of an instance: {document['metadata_url']}/instance/ID/latest/\nCtrl-C ends it\n"
-    return Output(document=document, show=show, notes=notes, one_line=True, run=serve)
+    lines = (
+        f"EC2 in {region}: {runner.url}",
+        f"metadata of an instance: {document['metadata_url']}/instance/ID/latest/",
+        f"for AWS clients: export AWS_ENDPOINT_URL_EC2={runner.url}",
+        "Ctrl-C ends it",
+    )
+    return Output(document=document, show="".join(f"{line}\n" for line in lines), notes=notes, one_line=True, run=serve)
 
 
 def _clock(speed: float) -> Callable[[], int]:
