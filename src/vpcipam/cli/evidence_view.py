@@ -106,10 +106,8 @@ def _documents(page: "Page", evidence: Evidence, *, remarks: bool) -> None:
     rows = [(_file(each.source), each.kind + (f" × {each.count}" if each.count > 1 else ""), str(each.releases)) for each in shown]
     page.table(("file", "what it is", "releases"), rows, fold={"file", "what it is", "releases"})
     _more(page, len(evidence.documents), len(shown))
-    if not remarks:
-        return
     page.line("releases: those of the CNI plugin that write this shape", "dim")
-    for each in shown:
+    for each in shown if remarks else ():
         for remark in each.remarks:
             page.remark(f"note ({each.source})", "dim", remark, "")
 

@@ -72,7 +72,7 @@ def _shows_tables(node: NodeCase) -> bool:
 
 
 KERNEL_RULES: Need[NodeCase] = Need(
-    Missing("the rules of routing of the node, of the pods' IP version", "ip -j rule, or ip -6 -j rule, on the node"),
+    Missing("the node's routing rules, for the IP version of the pods", "ip -j rule, or ip -6 -j rule, on the node"),
     lambda node: bool(_states(node, "rules", _family(node))),
 )
 KERNEL_ROUTES: Need[NodeCase] = Need(
