@@ -230,6 +230,12 @@ def test_what_is_not_there_is_not_found(node, path):
     assert node.get("/latest/user-data").status == 404
 
 
+def test_a_refusal_does_not_repeat_markup(node):
+    answer = node.get("/instance/<img src=x onerror=alert(1)>/latest/meta-data/")
+    assert answer.status == 404
+    assert "There is no instance &lt;img src=x onerror=alert(1)&gt;." in answer.text
+
+
 def test_user_data_are_the_bytes_of_the_launch(node):
     sent = b"\x1f\x8b\xff"  # what gzip writes is no text
     settings = LaunchSettings(user_data=base64.b64encode(sent).decode())

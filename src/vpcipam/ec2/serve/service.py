@@ -1,6 +1,7 @@
 """One served account: the EC2 endpoint and the metadata service of its instances, without HTTP."""
 
 from collections.abc import Callable, Mapping
+from html import escape
 from typing import Any, Final
 
 import attrs
@@ -167,5 +168,5 @@ _WHICH = "Which instance? Start the server with --instance ID, or read below /in
 
 def _refusal(status_code: int, why: str = "") -> MetadataReply:
     title = f"{status_code} - {_REASONS[status_code]}"
-    page = f"<html><head><title>{title}</title></head><body><h1>{title}</h1>{f'<p>{why}</p>' if why else ''}</body></html>\n"
+    page = f"<html><head><title>{title}</title></head><body><h1>{title}</h1>{f'<p>{escape(why)}</p>' if why else ''}</body></html>\n"
     return MetadataReply(status_code, page)
