@@ -75,7 +75,7 @@ def test_public_addresses_without_ids_are_noted(model):
     world, notes = world_of_answers(answers)
     attached = {each.public_ip for each in model.elastic_ips if each.instance_id}
     assert world["elastic_ips"] == []
-    assert notes == (f"public IPs are left out: {', '.join(sorted(attached))}; add the answer of `aws ec2 describe-addresses`",)
+    assert notes == (f"public IPs are left out: {', '.join(sorted(attached))}; for Elastic IPs, add that of `aws ec2 describe-addresses`",)
 
 
 def test_elastic_ips_that_no_answer_describes_are_those_of_enis(model):

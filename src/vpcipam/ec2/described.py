@@ -171,7 +171,7 @@ class _Described:
         kept = {each["public_ip"] for each in world["elastic_ips"]} | {eni.get("automatic_ip") for eni in world["network_interfaces"]}
         if shown - kept:
             self._notes.append(
-                f"public IPs are left out: {', '.join(sorted(shown - kept))}; add the answer of `aws ec2 describe-addresses`"
+                f"public IPs are left out: {', '.join(sorted(shown - kept))}; for Elastic IPs, add that of `aws ec2 describe-addresses`"
             )
 
     def _instance(self, instance: Instance) -> dict[str, Any]:

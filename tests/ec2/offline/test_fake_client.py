@@ -239,9 +239,9 @@ def test_a_parameter_that_later_answers_would_contradict_is_refused(client, mode
 
 
 def test_a_launch_with_unmodelled_parameters_is_refused(client, model, subnet_id):
-    with pytest.raises(NotModelled, match=r"NetworkInterfaces\.NetworkInterfaceId is not modelled"):
+    with pytest.raises(NotModelled, match=r"NetworkInterfaces\.AssociateCarrierIpAddress is not modelled"):
         client.run_instances(
-            MinCount=1, MaxCount=1, NetworkInterfaces=[{"DeviceIndex": 0, "NetworkInterfaceId": "eni-1", "SubnetId": subnet_id}]
+            MinCount=1, MaxCount=1, NetworkInterfaces=[{"DeviceIndex": 0, "AssociateCarrierIpAddress": True, "SubnetId": subnet_id}]
         )
     assert model.instances == ()
 

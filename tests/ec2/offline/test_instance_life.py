@@ -37,7 +37,7 @@ def code(call, **members):
 
 
 def launch(client, count=1, **members):
-    return client.run_instances(MinCount=count, MaxCount=count, InstanceType="m5.large", **members)
+    return client.run_instances(MinCount=count, MaxCount=count, **{"InstanceType": "m5.large", **members})
 
 
 def states(client, instance_ids):
@@ -301,6 +301,53 @@ def test_user_data_is_base64_on_the_wire(client):
     assert code(launch, client=client, UserData="no base64!") == "InvalidUserData.Malformed"
     assert code(launch, client=client, UserData="eHh4" * 5462) == "InvalidParameterValue"  # two bytes more than 16 KiB
     assert len(launch(client, UserData="eHh4" * 5461)["Instances"]) == 1
+
+
+@pytest.fixture
+def eni(client, model):
+    """An unattached ENI with a prefix, in the default subnet of the second zone."""
+    return client.create_network_interface(SubnetId=model.subnets[1].subnet_id, Ipv4PrefixCount=1)["NetworkInterface"]
+
+
+def test_a_launch_takes_an_eni_that_exists(client, model, eni):
+    eni_id = eni["NetworkInterfaceId"]
+    client.modify_subnet_attribute(SubnetId=eni["SubnetId"], MapPublicIpOnLaunch={"Value": True})
+    tags = [{"ResourceType": "network-interface", "Tags": [{"Key": "new", "Value": ""}]}]
+    interfaces = [{"DeviceIndex": 0, "NetworkInterfaceId": eni_id}, {"DeviceIndex": 1, "SubnetId": eni["SubnetId"]}]
+    (made,) = launch(client, NetworkInterfaces=interfaces, TagSpecifications=tags)["Instances"]
+    assert (made["SubnetId"], made["PrivateIpAddress"]) == (eni["SubnetId"], eni["PrivateIpAddress"])
+    assert made["Placement"]["AvailabilityZone"] == "us-east-1b"
+    assert [each["NetworkInterfaceId"] == eni_id for each in made["NetworkInterfaces"]] == [True, False]
+    assert [each["Attachment"]["DeleteOnTermination"] for each in made["NetworkInterfaces"]] == [False, True]
+    assert made["NetworkInterfaces"][0]["Ipv4Prefixes"] == eni["Ipv4Prefixes"]
+    assert "PublicIpAddress" not in made
+    model._check()
+    client.terminate_instances(InstanceIds=[made["InstanceId"]])
+    (left,) = client.describe_network_interfaces()["NetworkInterfaces"]
+    assert (left["NetworkInterfaceId"], left["Status"], left["TagSet"]) == (eni_id, "available", [])
+    (alone,) = launch(client, NetworkInterfaces=[interfaces[0]])["Instances"]
+    assert "PublicIpAddress" not in alone
+
+
+def test_an_eni_that_exists_is_launched_with_once_and_as_it_is(client, model, eni):
+    eni_id = eni["NetworkInterfaceId"]
+    mine = {"DeviceIndex": 0, "NetworkInterfaceId": eni_id}
+    before = model.to_world()
+    wanted = [
+        ("InvalidNetworkInterfaceID.NotFound", {"NetworkInterfaces": [{**mine, "NetworkInterfaceId": "eni-9"}]}),
+        (COMBINATION, {"NetworkInterfaces": [{**mine, "SubnetId": eni["SubnetId"]}]}),
+        (COMBINATION, {"NetworkInterfaces": [{**mine, "DeleteOnTermination": True}]}),
+        (COMBINATION, {"NetworkInterfaces": [mine], "count": 2}),
+        (COMBINATION, {"NetworkInterfaces": [mine, {"DeviceIndex": 1, "SubnetId": model.subnets[0].subnet_id}]}),
+        ("InvalidParameterValue", {"NetworkInterfaces": [mine, {**mine, "DeviceIndex": 1}]}),
+        ("InvalidParameterValue", {"NetworkInterfaces": [mine], "Placement": {"AvailabilityZone": "us-east-1a"}}),
+        ("InvalidParameterValue", {"NetworkInterfaces": [mine], "InstanceType": "m3.large"}),  # it takes no prefixes
+    ]
+    for expected, members in wanted:
+        assert code(launch, client=client, **members) == expected
+        assert model.to_world() == before
+    launch(client, NetworkInterfaces=[{**mine, "DeleteOnTermination": False}])
+    assert code(launch, client=client, NetworkInterfaces=[mine]) == "InvalidNetworkInterface.InUse"
 
 
 def test_an_image_has_an_id_or_a_parameter_with_one(client, model):

@@ -81,7 +81,10 @@ def test_a_launch_takes_the_default_version_unless_it_names_one(client, template
     ("data", "found"),
     [
         ({"InstanceMarketOptions": {"MarketType": "spot"}}, "RunInstances: InstanceMarketOptions is not modelled"),
-        ({"NetworkInterfaces": [{"NetworkInterfaceId": "eni-1"}]}, "RunInstances: NetworkInterfaces.NetworkInterfaceId is not modelled"),
+        (
+            {"NetworkInterfaces": [{"AssociateCarrierIpAddress": True}]},
+            "RunInstances: NetworkInterfaces.AssociateCarrierIpAddress is not modelled",
+        ),
     ],
 )
 def test_a_template_keeps_what_is_not_modelled_and_a_launch_refuses_it(client, template, model, data, found):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from contextlib import ExitStack
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from vpcipam.ec2.actions.base import Actions
 from vpcipam.ec2.api import METADATA_ACTION, Instance, NetworkInterface
@@ -11,11 +11,13 @@ from vpcipam.ec2.resources import NO_SETTINGS, LaunchSettings, LaunchTemplateVer
 from vpcipam.ec2.state.call import Call, texts
 from vpcipam.ec2.state.filter_tables import INSTANCE_FILTERS, INSTANCE_TYPE_FILTERS
 from vpcipam.ec2.state.filters import Filters, matching, tagged_matching
-from vpcipam.ec2.state.launching import LaunchInterface, require_fitting, require_some, take
+from vpcipam.ec2.state.launching import LaunchInterface, require_fitting, require_named, require_some, take
 from vpcipam.ec2.state.records import InstanceRecord, Tags, default_reservation, sorted_tags, without_tags
-from vpcipam.ec2.state.subnet import AddressCounts, AddressSet
 from vpcipam.errors import UnknownInstanceType
 from vpcipam.limits import InstanceLimits, all_instance_limits, instance_limits
+
+if TYPE_CHECKING:
+    from vpcipam.ec2.state.subnet import AddressSet
 
 MOST_INSTANCES = 1_000
 """The most instances that a call launches. EC2 has quotas of an account instead; the bound keeps one call from filling a whole VPC."""
@@ -64,7 +66,7 @@ class InstanceActions(Actions):
         settings: LaunchSettings = NO_SETTINGS,
         now_ns: int,
     ) -> tuple[Instance, ...]:
-        """Launch as many instances as there is room for (RunInstances), `min_count` to `max_count` or none, each with the same new ENIs.
+        """Launch as many instances as there is room for (RunInstances), `min_count` to `max_count` or none, each with its ENIs.
 
         A call launches at most 1,000.
 
@@ -76,7 +78,8 @@ class InstanceActions(Actions):
             Ec2Error: as for `launch_instance`; InstanceLimitExceeded for a `min_count` above 1,000;
                 MissingParameter for no interface; AttachmentLimitExceeded,
                 InvalidInterface.IpAddressLimitExceeded and InvalidParameterValue as for attaching;
-                InvalidParameterCombination for named addresses of several instances, or subnets in several zones; InvalidGroup.NotFound,
+                InvalidParameterCombination for named addresses or ENIs of several instances, or subnets in several zones;
+                InvalidNetworkInterfaceID.NotFound and InvalidNetworkInterface.InUse for an ENI that is named; InvalidGroup.NotFound,
                 InvalidParameter and SecurityGroupsPerInterfaceLimitExceeded for security groups that are unknown, of another VPC, too many.
             UnknownInstanceType: as for `launch_instance`.
         """
@@ -87,15 +90,19 @@ class InstanceActions(Actions):
         read_tags = sorted_tags((*call.tags(tags), *_template_tags(launch_template)))
         eni_tags = [call.tags(each.tags) for each in wanted]
         parts = [each.read(call) for each in wanted]
-        subnet = self._account.subnets.find(call, wanted[0].subnet_id or "")
-        subnets = [subnet if each.subnet_id is None else self._account.subnets.find(call, each.subnet_id) for each in wanted]
+        found = [each.find(call, self._account.enis) for each in wanted]
+        subnet = self._account.subnets.find(call, wanted[0].subnet_id or "") if found[0] is None else found[0].subnet
+        subnets = [
+            eni.subnet if eni is not None else subnet if each.subnet_id is None else self._account.subnets.find(call, each.subnet_id)
+            for each, eni in zip(wanted, found, strict=True)
+        ]
         groups = []
         for its_subnet, each in zip(subnets, wanted, strict=True):
             by_name = [self._group_id(call, name) for name in texts(each.security_group_names)]
             groups.append(self._groups(call, its_subnet, (*texts(each.security_group_ids), *by_name)))
         require_fitting(call, limits, subnets, wanted, parts)
-        if max_count > 1 and any(each.private_ip is not None or each.named.counts != AddressCounts() for each in parts):
-            raise call.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, "Several instances can't have the same named addresses.")
+        named = [eni for eni in found if eni is not None]
+        require_named(call, limits, named, parts, several=max_count > 1)
         taken: list[list[AddressSet]] = []
         with ExitStack() as undo:
             for its_subnet in dict.fromkeys(subnets):
@@ -115,10 +122,10 @@ class InstanceActions(Actions):
             reservation_id = reservation_id or default_reservation(instance_id)
             instance = InstanceRecord(instance_id, limits, subnet, read_tags, call.now_ns, image_id, reservation_id, index)
             instance.settings = settings
-            instance.public_at_start = len(wanted) == 1 and public
+            instance.public_at_start = len(wanted) == 1 and public and not named
             self._account.add_instance(instance)
-            for each, its_subnet, its_groups, its_tags, held in zip(wanted, subnets, groups, eni_tags, addresses, strict=True):
-                eni = self._account.create_eni(
+            for each, old, its_subnet, its_groups, its_tags, held in zip(wanted, found, subnets, groups, eni_tags, addresses, strict=True):
+                eni = old or self._account.create_eni(
                     its_subnet,
                     held,
                     interface_type=each.interface_type,
@@ -129,7 +136,8 @@ class InstanceActions(Actions):
                     created_ns=call.now_ns,
                 )
                 place = each.place(limits)
-                self._account.attach(eni, instance, place, delete_on_termination=each.delete_on_termination, now_ns=call.now_ns)
+                deleted = old is None if each.delete_on_termination is None else each.delete_on_termination
+                self._account.attach(eni, instance, place, delete_on_termination=deleted, now_ns=call.now_ns)
             self._account.give_public_ip(instance)
             launched.append(instance.view())
         return self._done(call, tuple(launched))

@@ -56,10 +56,14 @@ def _run(request: Request) -> Members:
     }
     interfaces = sorted((_interface(request, each) for each in given or (alone,)), key=lambda each: each.device_index)
     interfaces[0] = attrs.evolve(interfaces[0], security_group_names=by_name) if by_name else interfaces[0]
-    if interfaces[0].subnet_id is None:
-        interfaces[0] = attrs.evolve(interfaces[0], subnet_id=_default_subnet(request, zone))
+    subnet_id = interfaces[0].subnet_id
+    if interfaces[0].eni_id is not None:
+        subnet_id = next((eni.subnet_id for eni in request.model.network_interfaces if eni.eni_id == interfaces[0].eni_id), None)
+    elif subnet_id is None:
+        subnet_id = _default_subnet(request, zone)
+        interfaces[0] = attrs.evolve(interfaces[0], subnet_id=subnet_id)
     for subnet in request.model.subnets:
-        if subnet.subnet_id == interfaces[0].subnet_id and zone not in {None, subnet.availability_zone}:
+        if subnet.subnet_id == subnet_id and zone not in {None, subnet.availability_zone}:
             where = f"Subnet '{subnet.subnet_id}' is in the availability zone {subnet.availability_zone}"
             message = f"Value ({zone}) for parameter availabilityZone is invalid. {where}"
             raise request.refusal(ErrorCode.INVALID_PARAMETER_VALUE, message)
@@ -126,10 +130,11 @@ def _launch_template(request: Request) -> LaunchTemplateVersion | None:
 
 def _interface(request: Request, given: Members) -> LaunchInterface:
     """Read a network interface of a launch."""
-    own = attrs.evolve(request, members=given)
+    own, eni_id = attrs.evolve(request, members=given), given.get("NetworkInterfaceId")
     private_ip, secondary_ips = own.private_ips()
     return LaunchInterface(
         subnet_id=given.get("SubnetId"),
+        eni_id=eni_id,
         device_index=given.get("DeviceIndex", 0),
         network_card_index=given.get("NetworkCardIndex"),
         private_ip=private_ip,
@@ -145,8 +150,8 @@ def _interface(request: Request, given: Members) -> LaunchInterface:
         interface_type=given.get("InterfaceType", "interface"),
         description=given.get("Description", ""),
         security_group_ids=tuple(given.get("Groups", ())),
-        tags=request.tags(_ENI, only_its_own=True),
-        delete_on_termination=given.get("DeleteOnTermination", True),
+        tags=request.tags(_ENI, only_its_own=True) if eni_id is None else (),
+        delete_on_termination=given.get("DeleteOnTermination"),
         associate_public_ip=given.get("AssociatePublicIpAddress"),
     )
 
@@ -313,7 +318,7 @@ _HARMLESS: Final[tuple[tuple[str, str | None, object], ...]] = (
 _INTERFACE_TAKES = {
     *("SubnetId", "DeviceIndex", "NetworkCardIndex", "PrivateIpAddress", "PrivateIpAddresses", "SecondaryPrivateIpAddressCount"),
     *("Ipv4Prefixes", "Ipv4PrefixCount", "Ipv6Addresses", "Ipv6AddressCount", "Ipv6Prefixes", "Ipv6PrefixCount"),
-    *("InterfaceType", "Description", "Groups", "DeleteOnTermination", "PrimaryIpv6", "AssociatePublicIpAddress"),
+    *("InterfaceType", "Description", "Groups", "DeleteOnTermination", "PrimaryIpv6", "AssociatePublicIpAddress", "NetworkInterfaceId"),
 }
 """The members of a network interface of a launch that have an effect."""
 _INTERFACE_IGNORES = {"ConnectionTrackingSpecification", "EnaSrdSpecification", "EnaQueueCount"}

@@ -6,9 +6,10 @@ from contextlib import ExitStack
 import attrs
 
 from vpcipam.ec2.errors import ErrorCode
+from vpcipam.ec2.state.account import Records
 from vpcipam.ec2.state.call import EFA_ONLY, INTERFACE_TYPES, Call, texts
-from vpcipam.ec2.state.records import SubnetRecord
-from vpcipam.ec2.state.rules import allocate_for_new_eni, require_ipv6_for_primary, with_ipv6_of_subnet
+from vpcipam.ec2.state.records import EniRecord, SubnetRecord
+from vpcipam.ec2.state.rules import allocate_for_new_eni, require_ipv6_for_primary, require_limits, with_ipv6_of_subnet
 from vpcipam.ec2.state.subnet import NO_ADDRESSES, AddressCounts, AddressSet
 from vpcipam.limits import InstanceLimits
 
@@ -26,14 +27,17 @@ class LaunchAddresses:
 
 @attrs.frozen
 class LaunchInterface:
-    """A new ENI of each instance of a launch; its fields are those of `create_network_interface` and of an attachment.
+    """An ENI of each instance of a launch; its fields are those of `create_network_interface` and of an attachment.
 
     Attributes:
+        eni_id: an ENI that exists, and takes only a place beside; None for a new one.
+        delete_on_termination: None for True for a new ENI, False for one that exists.
         associate_public_ip: whether the instance gets a public address; None for what the subnet says.
         security_group_names: names of security groups of the default VPC, besides `security_group_ids`.
     """
 
     subnet_id: str | None = None
+    eni_id: str | None = None
     device_index: int = 0
     network_card_index: int | None = None
     private_ip: str | None = None
@@ -51,15 +55,30 @@ class LaunchInterface:
     security_group_names: Iterable[str] = ()
     enable_primary_ipv6: bool = False
     tags: Iterable[tuple[str, str]] = ()
-    delete_on_termination: bool = True
+    delete_on_termination: bool | None = None
     associate_public_ip: bool | None = None
 
     def place(self, limits: InstanceLimits) -> tuple[int, int]:
         """Return its network card, by default the one of the primary ENI, and its device index."""
         return limits.default_network_card if self.network_card_index is None else self.network_card_index, self.device_index
 
+    def find(self, call: Call, enis: Records[EniRecord]) -> EniRecord | None:
+        """Return the ENI that it names, unattached; None for a new one."""
+        if self.eni_id is None:
+            return None
+        given = {field.name: getattr(self, field.name) or field.default for field in attrs.fields(LaunchInterface)}
+        if any(given[field.name] != field.default and field.name not in _PLACE for field in attrs.fields(LaunchInterface)):
+            message = "A network interface that names a network interface ID takes only indexes beside it"
+            raise call.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, message)
+        eni = enis.find(call, self.eni_id)
+        if eni.is_in_use:
+            raise call.refusal(ErrorCode.ENI_IN_USE, f"Interface: [{self.eni_id}] in use.")
+        return eni
+
     def read(self, call: Call) -> LaunchAddresses:
-        """Check and parse the addresses that it asks for."""
+        """Check and parse the addresses that it asks for; an ENI that exists has its own."""
+        if self.eni_id is not None:
+            return _NOTHING
         ipv4, blocks, ipv6, cells = map(texts, (self.secondary_ips, self.ipv4_prefixes, self.ipv6_addresses, self.ipv6_prefixes))
         counts = AddressCounts(
             call.count("SecondaryPrivateIpAddressCount", self.secondary_ip_count),
@@ -90,6 +109,10 @@ class LaunchInterface:
         ):
             raise call.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, "An EFA-only network interface takes no IP addresses.")
         return asked
+
+
+_PLACE = {"eni_id", "device_index", "network_card_index"}
+_NOTHING = LaunchAddresses(None, NO_ADDRESSES, AddressCounts(), takes_none=True)
 
 
 def take(call: Call, subnets: Sequence[SubnetRecord], asked: Sequence[LaunchAddresses]) -> list[AddressSet]:
@@ -145,3 +168,16 @@ def require_fitting(
             )
         if total.has_prefixes and not limits.supports_prefixes:
             raise call.invalid(f"{limits.instance_type} takes no prefixes")
+
+
+def require_named(
+    call: Call, limits: InstanceLimits, enis: Sequence[EniRecord], asked: Iterable[LaunchAddresses], *, several: bool
+) -> None:
+    """Check the ENIs and the addresses that a launch of one or several instances names."""
+    if several and (enis or any(each.private_ip is not None or each.named.counts != AddressCounts() for each in asked)):
+        message = "Several instances can't have the same named addresses or network interfaces."
+        raise call.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, message)
+    for eni in enis:
+        require_limits(call, limits, eni)
+    if len({eni.eni_id for eni in enis}) < len(enis):
+        raise call.invalid("A network interface is named twice.")
