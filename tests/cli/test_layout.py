@@ -99,6 +99,8 @@ def examples():
             if not {"|", "<", ">", "--json", "--csv", "--commands", "--ec2"} & {*arguments} and "report" not in line:
                 yield tuple(arguments)
     yield "simulate", "examples/scenarios/rolling-deployment.toml"
+    yield "simulate", "examples/scenarios/three-zones.toml"
+    yield "sweep", "examples/scenarios/tune.toml", "--set", "sweep.trials=2"
 
 
 @pytest.mark.thorough

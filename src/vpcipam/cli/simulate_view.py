@@ -174,7 +174,7 @@ def _zones(page: "Page", result: FleetResult) -> None:
         for zone, figures in result.summary.zones.items()
     ]
     page.table(heads, rows, numbers=heads[1:])
-    page.line("each with its peak and mean; waiting: for an address, at the most", "dim")
+    page.line("each figure is a peak; mean: its mean. waiting: pods that wait for an address", "dim")
 
 
 def _subnets(page: "Page", result: FleetResult) -> None:
