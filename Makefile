@@ -27,7 +27,7 @@ demo: $(VENV)/installed ## Plan a manifest, fill a node pod by pod, run a fleet 
 	@$(call show,vpcipam plan m5.large --pods 20 --daemonset examples/aws-node.yaml,what a node with these settings takes)
 	@$(call show,python examples/fill_a_node.py,the same node filled pod by pod, from Python)
 	@$(call show,vpcipam simulate examples/scenarios/rolling-deployment.toml,what ten nodes do in six hours)
-	@echo 'docs/tutorial.md explains the words and the figures. For the command: source $(BIN)/activate'
+	@printf '\ndocs/tutorial.md explains the words and the figures.\nTo use the command: source $(BIN)/activate\n'
 
 # show COMMAND,WHAT: print what the command shows, and the command, then run it.
 show = printf '\n--- %s\n$$ %s\n\n' '$(2)' '$(1)' && $(BIN)/$(1)
