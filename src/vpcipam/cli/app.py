@@ -85,6 +85,8 @@ def app(context: click.Context) -> None:
     """Work out what the AWS VPC CNI does with IP addresses on EKS nodes.
 
     Every command takes --json. Exit codes: 0 success, 1 a finding or a refusal (one line on stderr), 2 bad usage, 130 Ctrl-C.
+
+    `vpcipam help glossary` explains the words, and `vpcipam help` lists further pages.
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help(), err=True)
