@@ -272,14 +272,14 @@ def test_tables_of_others_are_not_read_for_one_of_ours(apply, read, monkeypatch)
     from vpcipam.datapath import programs  # noqa: PLC0415 - it needs pyroute2
 
     apply(step(attrs.evolve(TABLE, name="foreign")), step(TABLE))
-    parse = programs.parse_nft
+    parse = programs.parse_table
 
-    def only_ours(listing):
-        assert "foreign" not in str(listing)
-        return parse(listing)
+    def only_ours(text, family, name):
+        assert name == TABLE.name
+        return parse(text, family, name)
 
     with monkeypatch.context() as patched:
-        patched.setattr(programs, "parse_nft", only_ours)
+        patched.setattr(programs, "parse_table", only_ours)
         apply(step(TABLE, Mode.REPLACE), step(TABLE, Mode.ABSENT))
     assert attrs.evolve(TABLE, name="foreign") in read()
 

@@ -79,8 +79,7 @@ def command(
     )
 
 
-_Group = tuple[str, tuple[Step, ...]]
-"""A heading, and the steps below it."""
+_Group = tuple[str, tuple[Step, ...]]  # a heading, and the steps below it
 
 
 def _node(plan: DatapathPlan) -> "Iterator[_Group]":

@@ -37,8 +37,8 @@ from vpcipam.datapath.values import (
 from vpcipam.errors import DatapathError, InvalidArgument
 
 _DAD_LOOKS, _DAD_LOOK_S = 200, 0.05
+# What the kernel answers to a deletion of something that is not there; ENOENT for other kinds.
 _NOT_THERE: dict[type, int] = {Link: errno.ENODEV, Address: errno.EADDRNOTAVAIL, Route: errno.ESRCH}
-"""What the kernel answers to a deletion of something that is not there; ENOENT for other kinds."""
 _HINTS = {
     errno.EPERM: "run as root, or with CAP_NET_ADMIN and CAP_SYS_ADMIN",
     errno.EACCES: "run as root, or with CAP_NET_ADMIN and CAP_SYS_ADMIN",

@@ -16,12 +16,7 @@ from vpcipam.settings import Settings
 
 
 def host_plan(
-    primary: DatapathEni,
-    settings: Settings,
-    vpc_cidrs: Iterable[str],
-    *,
-    nftables: bool = False,
-    standing: Iterable[Readable] = (),
+    primary: DatapathEni, settings: Settings, vpc_cidrs: Iterable[str], *, nftables: bool = False, standing: Iterable[Readable] = ()
 ) -> tuple[Step, ...]:
     """Return the steps that set a node up, or bring it up to date after a change of the VPC's CIDRs or of the settings.
 
@@ -92,7 +87,7 @@ def _egress_block(options: DatapathOptions) -> Iterator[Step]:
 
 def _rules(options: DatapathOptions) -> Iterator[Step]:
     marked = Rule(priority=layout.MARK_PRIORITY, mark=options.mark, mask=options.mark, table=MAIN_TABLE, family=options.family)
-    if options.node_port_support or not options.external_snat:
+    if options.marks_packets:
         yield Step(marked, Mode.ADD, "marked packets leave by the primary ENI")
     else:
         yield Step(marked, Mode.ABSENT, "nothing marks packets")
@@ -135,23 +130,17 @@ def _source_nat(primary: DatapathEni, options: DatapathOptions, vpc_cidrs: tuple
 
 
 def _marks(device: str, options: DatapathOptions) -> Iterator[Step]:
-    node_ports, restore = options.node_port_support, restore_mark(options.mark)
-    wanted = (
-        (
-            node_ports,
-            f"-i {device} -m addrtype --dst-type LOCAL --limit-iface-in {set_mark(options.mark)}",
-            "connections to node ports come in by the primary ENI, and their answers must leave by it",
-        ),
-        (
-            node_ports or not options.external_snat,
-            f"-i {options.veth_prefix}+ {restore}",
-            "packets of pods have the mark of their connection, so that the rule for marked packets finds them",
-        ),
-        (node_ports, f"-i vlan+ {restore}", "packets of pods with branch ENIs have it too"),
-    )
-    for on, rule, reason in wanted:
-        value = XtablesRule(table="mangle", chain="PREROUTING", rule=rule)
-        yield Step(value, Mode.ADD, reason) if on else Step(value, Mode.ABSENT, "the settings turn it off")
+    restore, node_ports = restore_mark(options.mark), options.node_port_support
+    to_node = f"-i {device} -m addrtype --dst-type LOCAL --limit-iface-in {set_mark(options.mark)}"
+    yield _mark(to_node, node_ports, "connections to node ports come in by the primary ENI, and their answers must leave by it")
+    of_pods = "packets of pods have the mark of their connection, so that the rule for marked packets finds them"
+    yield _mark(f"-i {options.veth_prefix}+ {restore}", options.marks_packets, of_pods)
+    yield _mark(f"-i vlan+ {restore}", node_ports, "packets of pods with branch ENIs have it too")
+
+
+def _mark(rule: str, on: bool, reason: str) -> Step:  # noqa: FBT001 - what the settings say
+    value = XtablesRule(table="mangle", chain="PREROUTING", rule=rule)
+    return Step(value, Mode.ADD, reason) if on else Step(value, Mode.ABSENT, "the settings turn it off")
 
 
 def _connection_marks(options: DatapathOptions, exempt: tuple[str, ...], *, nftables: bool, there: frozenset[Readable]) -> Iterator[Step]:

@@ -37,9 +37,9 @@ _INVERTED = 2  # FIB_RULE_INVERT
 _PERMANENT = 0x80  # NUD_PERMANENT
 _NOT_SUPPRESSED = 0xFFFFFFFF
 _DAD_FAILED, _TENTATIVE = 0x08, 0x40  # IFA_F_…
+# What a `Rule` can say. A rule with other attributes is not one of the datapath.
 _RULE_NAMES = ("PRIORITY", "TABLE", "SRC", "DST", "IIFNAME", "FWMARK", "FWMASK", "IP_PROTO", "PROTOCOL", "SUPPRESS_PREFIXLEN")
 _RULE_ATTRIBUTES = {f"FRA_{name}" for name in _RULE_NAMES}
-"""What a `Rule` can say. A rule with other attributes is not one of the datapath."""
 
 
 def _number(names: dict[str, int], text: str) -> int:

@@ -1,11 +1,9 @@
-"""Rules of nftables as text: those that the datapath has, and the parser of what `nft -j list ruleset` prints."""
+"""Rules of nftables as text: those that the datapath has, and the parser of what nft prints."""
 
-import json
-from collections.abc import Iterable, Mapping
-from typing import Any
+import re
+from collections.abc import Iterable
 
 from vpcipam.datapath.values import NftChain, NftTable
-from vpcipam.errors import InvalidArgument
 
 TABLE = "aws-cni"
 MARK_CHAIN = "snat-mark"
@@ -41,79 +39,23 @@ def _hex(number: int) -> str:
     return f"0x{number:08x}"  # as nft writes marks
 
 
-# --- nft -j list ruleset --------------------------------------------------------------------------------------------------
+# --- the text of tables ---------------------------------------------------------------------------------------------------
+
+_CHAIN = re.compile(r"^\tchain (\S+) \{\n((?:\t\t.*\n)*)", re.MULTILINE)
+_BASE = re.compile(r"type (\w+) hook (\w+) priority (-?\d+); policy (\w+);")
 
 
-def parse_nft(listing: object) -> frozenset[NftTable]:
-    """Parse the JSON of `nft -j list ruleset` or `nft -j list table`: tables with their chains and rules.
-
-    Expressions that the datapath has none of are kept as JSON. Sets, maps and the handles of rules are left out.
-
-    Raises:
-        InvalidArgument: it is not such a document.
-    """
-    items = listing.get("nftables") if isinstance(listing, Mapping) else None
-    if not isinstance(items, list):
-        raise InvalidArgument("the document has no list `nftables`; give the output of `nft -j list ruleset`")
-    tables: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
-    for item in items:
-        try:
-            _read_item(tables, item)
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise InvalidArgument(f"an item of `nftables` can't be read ({error!r}): {json.dumps(item)[:80]}") from None
-    return frozenset(
-        NftTable(
-            family=family, name=name, chains=tuple(NftChain(**{**chains[each], "rules": tuple(chains[each]["rules"])}) for each in chains)
-        )
-        for (family, name), chains in tables.items()
-    )
-
-
-def _read_item(tables: dict[tuple[str, str], dict[str, dict[str, Any]]], item: Mapping[str, Any]) -> None:
-    if "table" in item:
-        tables.setdefault((item["table"]["family"], item["table"]["name"]), {})
-    elif "chain" in item:
-        chain = item["chain"]
-        facts = {"name": chain["name"], "type": chain.get("type"), "hook": chain.get("hook")}
-        facts |= {"priority": chain.get("prio"), "policy": chain.get("policy"), "rules": []}
-        tables[chain["family"], chain["table"]][chain["name"]] = facts
-    elif "rule" in item:
-        rule = item["rule"]
-        text = " ".join(map(_text, rule["expr"]))
-        tables[rule["family"], rule["table"]][rule["chain"]]["rules"].append(text)
-
-
-def _text(part: Any) -> str:  # noqa: ANN401, PLR0911  # any JSON value; one line for each form
-    """Write a part of a rule as nft does, or as JSON if the datapath has none of its form."""
-    match part:
-        case {"match": {"op": "==" | "!=" as operator, "left": left, "right": right}}:
-            return _comparison(_text(left), operator, right)
-        case {"mangle": {"key": key, "value": value}}:
-            return f"{_text(key)} set {_text(value)}"
-        case {"&": [left, int(number)]} | {"|": [left, int(number)]}:
-            return f"{_text(left)} {next(iter(part))} {_hex(number)}"
-        case {"jump": {"target": name}} | {"goto": {"target": name}}:
-            return f"{next(iter(part))} {name}"
-        case {"meta": {"key": "mark"}} | {"ct": {"key": _}}:
-            return f"{next(iter(part))} {next(iter(part.values()))['key']}"
-        case {"meta": {"key": key}}:
-            return str(key)
-        case {"payload": {"protocol": first, "field": second}} | {"fib": {"flags": [first], "result": second}}:
-            return f"{'fib ' if 'fib' in part else ''}{first} {second}"
-        case {"prefix": {"addr": address, "len": length}}:
-            return f"{address}/{length}"
-        case {"counter": _} | {"return": None} | {"accept": None}:
-            return str(next(iter(part)))
-    return part if isinstance(part, str) else json.dumps(part)
-
-
-def _comparison(left: str, operator: str, right: object) -> str:
-    masked = " & " in left
-    if masked and isinstance(right, int):
-        right = _hex(right)
-    elif left.endswith("ifname"):
-        right = f'"{right}"'
-    return f"{left} {'' if operator == '==' and not masked else operator + ' '}{_text(right)}"
+def parse_table(text: str, family: str, name: str) -> NftTable:
+    """Parse what `nft --stateless --numeric-priority list table` prints: chains with their rules, without sets and maps."""
+    chains = []
+    for chain, body in _CHAIN.findall(text):
+        first, *rules = map(str.strip, body.splitlines() or [""])
+        if base := _BASE.fullmatch(first):
+            kind, hook, priority, policy = base.groups()
+            chains.append(NftChain(name=chain, rules=tuple(rules), type=kind, hook=hook, priority=int(priority), policy=policy))
+        else:
+            chains.append(NftChain(name=chain, rules=tuple(filter(None, (first, *rules)))))
+    return NftTable(family=family, name=name, chains=tuple(chains))
 
 
 def table_text(table: NftTable) -> str:

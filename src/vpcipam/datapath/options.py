@@ -52,6 +52,11 @@ class DatapathOptions:
     disable_pod_ipv6: bool
 
     @property
+    def marks_packets(self) -> bool:
+        """Whether packets are marked, for node ports or for source NAT."""
+        return self.node_port_support or not self.external_snat
+
+    @property
     def family(self) -> Literal[4, 6]:
         """The IP version of the pods' addresses."""
         return 6 if self.ipv6 else 4
@@ -64,13 +69,12 @@ def datapath_options(settings: Settings) -> DatapathOptions:
         SettingsError: the container would not start with these settings, or no pod could be connected.
     """
     settings.check()
-    texts = settings.variables
-
-    def flag(name: str) -> bool:
-        return bool(_value(texts.get(name), name))
 
     def text(name: str) -> str:
-        return str(_value(texts.get(name), name))
+        return str(_value(settings, name))
+
+    def flag(name: str) -> bool:
+        return bool(_value(settings, name))
 
     eni_mtu, prefix = int(text("AWS_VPC_ENI_MTU")), text("AWS_VPC_K8S_CNI_VETHPREFIX")
     if re.search(r"[\s/:]", prefix):
@@ -78,7 +82,7 @@ def datapath_options(settings: Settings) -> DatapathOptions:
     return DatapathOptions(
         ipv6=settings.enable_ipv6,
         eni_mtu=eni_mtu,
-        pod_mtu=int(text("POD_MTU")) if "POD_MTU" in texts else eni_mtu,
+        pod_mtu=int(text("POD_MTU")) if "POD_MTU" in settings.variables else eni_mtu,
         veth_prefix=prefix,
         mark=read_mark(text("AWS_VPC_K8S_CNI_CONNMARK")),
         external_snat=flag("AWS_VPC_K8S_CNI_EXTERNALSNAT"),
@@ -97,8 +101,9 @@ def datapath_options(settings: Settings) -> DatapathOptions:
 _SNAT_FLAGS: dict[str, Literal["--random-fully", "--random", ""]] = {"none": "", "hashrandom": "--random"}
 
 
-def _value(text: str | None, name: str) -> bool | int | str:
-    variable = VARIABLES[name]
+def _value(settings: Settings, name: str) -> bool | int | str:
+    """Read a variable, or return its default if it can't be read."""
+    variable, text = VARIABLES[name], settings.variables.get(name)
     read = None if text is None else variable.parse(text)
     return variable.default if read is None else read
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import attrs
 
 from vpcipam.datapath.commands import invocation
-from vpcipam.datapath.nft import parse_nft
+from vpcipam.datapath.nft import parse_table
 from vpcipam.datapath.values import NftTable, Sysctl, XfrmPolicy, XfrmState, XtablesChain, XtablesRule, identity
 from vpcipam.datapath.xfrm import parse_xfrm
 from vpcipam.datapath.xtables import PROGRAMS, parse_save, rule_command
@@ -135,4 +135,4 @@ def _tables(family: str, wanted: str | None = None) -> Iterator[NftTable]:
     listed = json.loads(_run("nft", "--json", "list", "tables", family).stdout)
     for name in (each["table"]["name"] for each in listed["nftables"] if "table" in each):
         if name == wanted or (wanted is None and name not in _OF_IPTABLES):
-            yield from parse_nft(json.loads(_run("nft", "--json", "list", "table", family, name).stdout))
+            yield parse_table(_run("nft", "--stateless", "--numeric-priority", "list", "table", family, name).stdout, family, name)

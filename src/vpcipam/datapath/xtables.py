@@ -2,9 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Iterator
 
-from vpcipam.datapath.layout import whole
 from vpcipam.datapath.values import XtablesChain, XtablesRule, family_of
 from vpcipam.errors import InvalidArgument
 
@@ -56,12 +54,13 @@ def restore_text(chain: XtablesChain, *, delete: bool = False) -> str:
 
 _CHAIN = re.compile(r":(\S+) (\S+)(?: \[\d+:\d+\])?")
 _RULE = re.compile(r"(?:\[\d+:\d+\] )?-A (\S+) ?(.*)")
+_COMMENT = re.compile(r'-m comment --comment (?:"(?:[^"\\]|\\.)*"|\S+) ?')
 
 
 def parse_save(text: str, family: int = 4) -> frozenset[XtablesChain | XtablesRule]:
     """Parse what iptables-save or ip6tables-save prints: user-defined chains as a whole, and the rules of the others one by one.
 
-    Comments of rules are left out. Spellings of older releases become those of today.
+    Counters and comments of rules are left out.
 
     Args:
         text: the whole output, for any tables.
@@ -70,71 +69,26 @@ def parse_save(text: str, family: int = 4) -> frozenset[XtablesChain | XtablesRu
     Raises:
         InvalidArgument: a line is none that they print, or the last table has no end.
     """
-    found: set[XtablesChain | XtablesRule] = set()
-    for table, chains in _tables(text):
-        for name, (built_in, rules) in chains.items():
-            if built_in:
-                found.update(XtablesRule(family=family, table=table, chain=name, rule=rule) for rule in rules)
-            else:
-                found.add(XtablesChain(family=family, table=table, name=name, rules=tuple(rules)))
-    return frozenset(found)
-
-
-def _tables(text: str) -> Iterator[tuple[str, dict[str, tuple[bool, list[str]]]]]:
-    """Go through the tables: the name, and for each chain whether it is built in and its rules."""
     table = ""
-    chains: dict[str, tuple[bool, list[str]]] = {}
+    chains: dict[tuple[str, str], tuple[bool, list[str]]] = {}  # whether each is built in, and its rules
     for number, line in enumerate(map(str.strip, text.splitlines()), 1):
         chain, rule = _CHAIN.fullmatch(line), _RULE.fullmatch(line)
-        if not line or line.startswith("#"):
-            continue
         if line.startswith("*"):
-            table, chains = line[1:], {}
+            table = line[1:]
         elif line == "COMMIT" and table:
-            yield table, chains
             table = ""
         elif chain and table:
-            chains[chain[1]] = chain[2] != "-", []
-        elif rule and rule[1] in chains:
-            chains[rule[1]][1].append(canonical(rule[2], number))
-        else:
+            chains[table, chain[1]] = chain[2] != "-", []
+        elif rule and (table, rule[1]) in chains:
+            chains[table, rule[1]][1].append(_COMMENT.sub("", rule[2]).strip())
+        elif line and not line.startswith("#"):
             raise InvalidArgument(f"line {number} is not one of iptables-save: {line[:60]!r}; give its whole output")
     if table:
         raise InvalidArgument(f"the output of iptables-save breaks off in the table {table}; give all of it")
-
-
-def canonical(rule: str, number: int = 1) -> str:
-    """Return a rule, without its chain, as iptables-save 1.8 writes it, without comments.
-
-    Raises:
-        InvalidArgument: a quotation has no end.
-
-    >>> canonical('-m comment --comment "AWS, CONNMARK" -j CONNMARK --restore-mark --mask 0x80')
-    '-j CONNMARK --restore-mark --nfmask 0x80 --ctmask 0x80'
-    """
-    try:
-        words = shlex.split(rule)
-    except ValueError as error:
-        raise InvalidArgument(f"line {number} is not one of iptables-save: {error}") from None
-    return " ".join(_spelled(words))
-
-
-def _spelled(words: list[str]) -> Iterator[str]:
-    rest: Iterator[str] = iter(words)
-    for word in rest:
-        if word in {"-m", "--match"}:
-            module = next(rest, "")
-            if module != "comment":
-                yield from ("-m", module)
-        elif word == "--comment":
-            next(rest, "")
-        elif word == "--mask" and "--restore-mark" in words:
-            mask = next(rest, "")
-            yield from ("--nfmask", mask, "--ctmask", mask)
-        elif word == "--set-mark":
-            yield "--set-xmark"
-        elif word in {"-d", "-s"}:
-            address = next(rest, "")
-            yield from (word, address if "/" in address else whole(address))
+    found: set[XtablesChain | XtablesRule] = set()
+    for (table, name), (built_in, rules) in chains.items():
+        if built_in:
+            found.update(XtablesRule(family=family, table=table, chain=name, rule=each) for each in rules)
         else:
-            yield word
+            found.add(XtablesChain(family=family, table=table, name=name, rules=tuple(rules)))
+    return frozenset(found)

@@ -163,11 +163,7 @@ class _World:
     def _interface(self, device: str, eni: NetworkInterface) -> DatapathEni:
         place = attachment_of(eni)
         return DatapathEni(
-            device=device,
-            **self._facts(eni),
-            device_number=place.device_index,
-            network_card=place.network_card_index,
-            trunk=is_trunk(eni),
+            device=device, **self._facts(eni), device_number=place.device_index, network_card=place.network_card_index, trunk=is_trunk(eni)
         )
 
     def _facts(self, eni: NetworkInterface) -> dict[str, str]:

@@ -4,8 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from vpcipam.datapath.nft import parse_nft
-from vpcipam.datapath.values import LOCAL_TABLE, MAIN_TABLE, Address, Link, Readable, Route, Rule, Sysctl, family_of
+from vpcipam.datapath.values import LOCAL_TABLE, MAIN_TABLE, Address, Link, NftTable, Readable, Route, Rule, Sysctl, family_of
 from vpcipam.datapath.xtables import parse_save
 from vpcipam.errors import InvalidArgument
 from vpcipam.inspection.evidence import KernelState
@@ -75,14 +74,11 @@ def read_interfaces(collector: Collector, value: list[Any], path: str) -> None:
     _add(collector, "ip -j address" if addresses else "ip -j link", KernelState(kind="interfaces", values=links + addresses), path)
 
 
-def read_nft(collector: Collector, value: object, path: str) -> None:
-    """Read the tables of nftables."""
-    try:
-        tables = parse_nft(value)
-    except InvalidArgument as error:
-        collector.skip("nftables", str(error), path)
-        return
-    values = tuple(sorted(tables, key=lambda table: (table.family, table.name)))
+def read_nft(collector: Collector, value: Mapping[str, Any], path: str) -> None:
+    """Read which tables of nftables there are."""
+    tables = [each.get("table") for _, each in mappings(value["nftables"])]
+    named = {(text_at(each, "family"), text_at(each, "name")) for each in tables if isinstance(each, Mapping)}
+    values = tuple(NftTable(family=family, name=name) for family, name in sorted(named))
     _add(collector, "nft -j list ruleset", KernelState(kind="nftables", values=values), path)
 
 

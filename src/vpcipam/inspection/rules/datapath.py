@@ -241,7 +241,7 @@ def check_eni_rules(node: NodeCase) -> Iterator[Finding]:
 def check_mark_rule(node: NodeCase) -> Iterator[Finding]:
     """Marked packets leave by the primary ENI (docs/datapath.md, "A node")."""
     options = _options(node)
-    if options is None or (options.external_snat and not options.node_port_support):
+    if options is None or not options.marks_packets:
         return
     wanted = Rule(priority=MARK_PRIORITY, mark=options.mark, mask=options.mark, table=MAIN_TABLE, family=_family(node))
     if wanted not in _rules(node):
@@ -286,7 +286,7 @@ def _marks(options: DatapathOptions, values: list[Readable]) -> Iterator[tuple[s
     if options.node_port_support:
         set_rule = f"--limit-iface-in {set_mark(options.mark)}"
         yield "the mark of connections to node ports", any(rule.endswith(set_rule) for rule in rules)
-    if options.node_port_support or not options.external_snat:
+    if options.marks_packets:
         yield "the mark of packets from pods", f"-i {options.veth_prefix}+ {restore_mark(options.mark)}" in rules
 
 
