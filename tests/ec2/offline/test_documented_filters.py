@@ -111,6 +111,9 @@ def client():
     ec2.create_launch_template_version(LaunchTemplateName="t2.micro", LaunchTemplateData={"ImageId": "ami-1"})
     associate(ec2, InstanceId=ec2.describe_instances()["Reservations"][0]["Instances"][0]["InstanceId"])
     ec2.allocate_address()
+    launch = {"MinCount": 1, "MaxCount": 1, "SubnetId": subnet_id, "InstanceType": "m6g.large"}
+    stopped = ec2.run_instances(**launch, KeyName="me", EbsOptimized=True, Monitoring={"Enabled": True})["Instances"][0]
+    ec2.stop_instances(InstanceIds=[stopped["InstanceId"]])
     return ec2
 
 
@@ -186,9 +189,15 @@ SHOWN = {
         "network-interface.ipv6-addresses.is-primary-ipv6": "Instances NetworkInterfaces Ipv6Addresses IsPrimaryIpv6",
         "network-interface.group-id": "Instances NetworkInterfaces Groups GroupId",
         "network-interface.group-name": "Instances NetworkInterfaces Groups GroupName",
+        "architecture": "Instances Architecture", "ebs-optimized": "Instances EbsOptimized", "hypervisor": "Instances Hypervisor",
+        "hibernation-options.configured": "Instances HibernationOptions Configured", "key-name": "Instances KeyName",
+        "monitoring-state": "Instances Monitoring State", "reason": "Instances StateTransitionReason",
+        "state-reason-code": "Instances StateReason Code", "state-reason-message": "Instances StateReason Message",
+        "virtualization-type": "Instances VirtualizationType",
     }),
     "describe_instance_types": ("InstanceTypes", {
         "bare-metal": "BareMetal", "hypervisor": "Hypervisor", "instance-type": "InstanceType",
+        "processor-info.supported-architecture": "ProcessorInfo SupportedArchitectures",
         "network-info.efa-supported": "NetworkInfo EfaSupported",
         "network-info.ipv4-addresses-per-interface": "NetworkInfo Ipv4AddressesPerInterface",
         "network-info.ipv6-addresses-per-interface": "NetworkInfo Ipv6AddressesPerInterface",

@@ -310,6 +310,7 @@ INSTANCE_FILTERS: Mapping[str, Reader[Instance]] = {
     "availability-zone-id": lambda instance: (zone_id(instance.availability_zone),),
     "dns-name": lambda instance: (public_dns_name(ip, region_of(instance.availability_zone)) for ip in public_ips(instance)),
     "ebs-optimized": lambda instance: (_truth(instance.settings.ebs_optimized),),
+    "hibernation-options.configured": _no,
     "hypervisor": lambda _: (HYPERVISOR,),
     "instance-id": lambda instance: (instance.instance_id,),
     "instance-state-name": lambda instance: (instance.state,),

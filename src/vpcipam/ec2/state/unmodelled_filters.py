@@ -30,7 +30,7 @@ UNMODELLED_FILTERS: Mapping[str, frozenset[str]] = {
         capacity-reservation-specification.capacity-reservation-target.capacity-reservation-id
         capacity-reservation-specification.capacity-reservation-target.capacity-reservation-resource-group-arn client-token
         current-instance-boot-mode
-        ena-support enclave-options.enabled hibernation-options.configured host-id iam-instance-profile.arn iam-instance-profile.id
+        ena-support enclave-options.enabled host-id iam-instance-profile.arn iam-instance-profile.id
         instance-lifecycle kernel-id maintenance-options.auto-recovery metadata-options.http-endpoint metadata-options.http-protocol-ipv4
         metadata-options.http-protocol-ipv6 metadata-options.http-put-response-hop-limit metadata-options.http-tokens
         metadata-options.instance-metadata-tags metadata-options.state network-interface.deny-all-igw-traffic
