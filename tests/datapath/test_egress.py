@@ -107,7 +107,7 @@ def test_teardown_needs_only_the_key_and_the_address():
 @pytest.mark.parametrize(
     ("address", "node", "settings", "message"),
     [
-        ("fd00::ac:2", "2001:db8::10", IPV6, "fd00::ac:2 is not an IPv4 address"),
+        ("fd00::ac:2", "2001:db8::10", IPV6, "fd00::ac:2 is not in 169.254.172.0/22"),
         ("169.254.172.2", "2001:db8::10", IPV6, "2001:db8::10 is not an IPv4 address"),
         ("169.254.176.2", "10.0.1.10", IPV6, "169.254.176.2 is not in 169.254.172.0/22"),
         ("fd00::ac:2", "10.0.1.10", WITH_IPV6, "10.0.1.10 is not an IPv6 address"),

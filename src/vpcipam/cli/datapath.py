@@ -13,7 +13,7 @@ from vpcipam.cli.node_options import node_options
 from vpcipam.cli.table import Table
 from vpcipam.datapath.commands import command as command_of
 from vpcipam.datapath.commands import describe, table_name
-from vpcipam.datapath.values import DELETIONS, Mode, Step
+from vpcipam.datapath.values import Mode, Step
 from vpcipam.planner import PODS_LIMIT, DatapathPlan, plan_datapath
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ _KERNEL = ("the kernel has", "why")
 
 def _rows(steps: tuple[Step, ...]) -> list[tuple[str, str, str]]:
     """Describe what steps leave behind."""
-    standing = (step for step in steps if step.mode not in DELETIONS and step.mode is not Mode.WAIT)
+    standing = (step for step in steps if not step.deletes and step.mode is not Mode.WAIT)
     return [(step.namespace, describe(step.value), step.reason) for step in standing]
 
 

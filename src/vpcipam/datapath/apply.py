@@ -18,27 +18,10 @@ import attrs
 
 from vpcipam.datapath import netlink, programs
 from vpcipam.datapath.namespaces import enter, in_thread, opened
-from vpcipam.datapath.values import (
-    DELETIONS,
-    Address,
-    Link,
-    Mode,
-    Namespace,
-    Readable,
-    Route,
-    Step,
-    Value,
-    Veth,
-    Vlan,
-    XtablesRule,
-    identity,
-    matches,
-)
+from vpcipam.datapath.values import Address, Link, Mode, OfNetlink, Readable, Step, Value, Veth, Vlan, XtablesRule, identity, matches
 from vpcipam.errors import DatapathError, InvalidArgument
 
 _DAD_LOOKS, _DAD_LOOK_S = 200, 0.05
-# What the kernel answers to a deletion of something that is not there; ENOENT for other kinds.
-_NOT_THERE: dict[type, int] = {Link: errno.ENODEV, Address: errno.EADDRNOTAVAIL, Route: errno.ESRCH}
 _HINTS = {
     errno.EPERM: "run as root, or with CAP_NET_ADMIN and CAP_SYS_ADMIN",
     errno.EACCES: "run as root, or with CAP_NET_ADMIN and CAP_SYS_ADMIN",
@@ -90,16 +73,16 @@ class _Kernel:
     """The namespaces of a host and a pod, with a netlink socket in each. The stack closes them."""
 
     def __init__(self, stack: contextlib.ExitStack, paths: dict[str, str | None], sleep: Callable[[float], object]) -> None:
-        self._stack = stack
-        self._namespaces = stack.enter_context(opened(paths))
         self._sleep = sleep
+        self._namespaces = stack.enter_context(opened(paths))
         self._sockets: dict[str, netlink.Socket] = {}
+        for name, descriptor in self._namespaces.items():
+            enter(descriptor)
+            self._sockets[name] = stack.enter_context(netlink.Socket())
 
     def _socket(self, namespace: str) -> netlink.Socket:
         """Enter a namespace, and return the socket there."""
         enter(self._namespaces[namespace])
-        if namespace not in self._sockets:
-            self._sockets[namespace] = self._stack.enter_context(netlink.Socket())
         return self._sockets[namespace]
 
     # --- all steps --------------------------------------------------------------------------------------------------------
@@ -133,7 +116,7 @@ class _Kernel:
         with _tolerating(step):
             if isinstance(step.value, Address) and step.mode is Mode.WAIT:
                 self._wait(step.namespace, step.value)
-            elif step.mode in DELETIONS:
+            elif step.deletes:
                 self._delete(step, undoing)
             else:
                 self._create(step, undoing)
@@ -142,13 +125,13 @@ class _Kernel:
         value, where = step.value, step.namespace
         if isinstance(value, Veth | Vlan):
             self._make(where, value)
-            undoing.append(_undoing(Link(name=value.peer if isinstance(value, Veth) else value.name), Mode.ABSENT, where))
+            undoing.append(_undoing(Link(name=value.peer if isinstance(value, Veth) else value.name), Mode.ABSENT, step))
             return
-        if not isinstance(value, Link | programs.OfPrograms):
+        if isinstance(value, OfNetlink) and not isinstance(value, Link):
             # Most often there is nothing in its place, which is quicker to try than to read.
             with contextlib.suppress(FileExistsError) if step.mode is Mode.REPLACE else contextlib.nullcontext():
                 self._make(where, value)
-                undoing.append(_undoing(value, Mode.ABSENT, where))
+                undoing.append(_undoing(value, Mode.ABSENT, step))
                 return
         before = [each for each in self._read(where, value) if identity(each) == identity(value)]
         if before and step.mode is not Mode.REPLACE:
@@ -158,19 +141,18 @@ class _Kernel:
         if before and isinstance(value, Link):
             value = _differing(value, before[0])
         self._make(where, value, replace=True)
-        undoing += [_undoing(each, Mode.REPLACE, where) for each in before] or [_undoing(value, Mode.ABSENT, where)]
+        undoing += [_undoing(each, Mode.REPLACE, step) for each in before] or [_undoing(value, Mode.ABSENT, step)]
 
     def _delete(self, step: Step, undoing: list[Step]) -> None:
         value = Link(name=step.value.name) if isinstance(step.value, Veth | Vlan) else step.value
         found = [each for each in self._read(step.namespace, value) if matches(value, each)]
         if not found:
-            number = _NOT_THERE.get(type(value), errno.ENOENT)
-            raise OSError(number, os.strerror(number))
+            raise netlink.missing(type(value))
         for each in found if step.mode is Mode.ABSENT else found[:1]:
             with _tolerating(step):  # somebody else may have deleted it by now
                 self._remove(step.namespace, each)
                 if not isinstance(each, Link):
-                    undoing.append(_undoing(each, Mode.ADD, step.namespace))
+                    undoing.append(_undoing(each, Mode.ADD, step))
         if isinstance(value, XtablesRule) and step.mode is Mode.ABSENT:
             # iptables can have a rule more than once.
             with contextlib.suppress(FileNotFoundError):
@@ -187,22 +169,22 @@ class _Kernel:
 
     def _make(self, namespace: str, value: Value, *, replace: bool = False) -> None:
         socket = self._socket(namespace)
-        if isinstance(value, programs.OfPrograms):
-            programs.create(value)
-        else:
+        if isinstance(value, OfNetlink | Veth | Vlan):
             netlink.create(socket, value, replace=replace, host_fd=self._namespaces["host"])
+        else:
+            programs.create(value)
 
     def _read(self, namespace: str, value: Readable) -> Sequence[Readable]:
         """Read what can be in the place of a value."""
         socket = self._socket(namespace)
-        return programs.matching(value) if isinstance(value, programs.OfPrograms) else netlink.read(socket, type(value))
+        return netlink.read(socket, type(value)) if isinstance(value, OfNetlink) else programs.matching(value)
 
     def _remove(self, namespace: str, value: Readable) -> None:
         socket = self._socket(namespace)
-        if isinstance(value, programs.OfPrograms):
-            programs.delete(value)
-        else:
+        if isinstance(value, OfNetlink):
             netlink.delete(socket, value)
+        else:
+            programs.delete(value)
 
 
 @contextlib.contextmanager
@@ -220,8 +202,8 @@ def _differing(link: Link, before: Readable) -> Link:
     return attrs.evolve(link, **same)
 
 
-def _undoing(value: Readable, mode: Mode, namespace: Namespace) -> Step:
-    return Step(value, mode, "a later step failed", namespace=namespace)
+def _undoing(value: Readable, mode: Mode, step: Step) -> Step:
+    return Step(value, mode, "a later step failed", namespace=step.namespace)
 
 
 def _failure(what: str, step: Step, error: Exception) -> DatapathError:

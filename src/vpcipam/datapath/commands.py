@@ -11,7 +11,6 @@ from typing import Any
 
 from vpcipam.datapath.nft import table_text
 from vpcipam.datapath.values import (
-    DELETIONS,
     LOCAL_TABLE,
     MAIN_TABLE,
     Address,
@@ -20,6 +19,8 @@ from vpcipam.datapath.values import (
     Neighbour,
     NftChain,
     NftTable,
+    OfNetlink,
+    OfPrograms,
     Route,
     Rule,
     Step,
@@ -92,7 +93,7 @@ def table_name(table: int) -> str:
 # --- commands -------------------------------------------------------------------------------------------------------------
 
 
-def invocation(value: XtablesChain | XtablesRule | NftTable | XfrmState | XfrmPolicy, *, delete: bool = False) -> tuple[list[str], str]:
+def invocation(value: OfPrograms, *, delete: bool = False) -> tuple[list[str], str]:
     """Return the program that creates, replaces or deletes a value, with its arguments, and its input."""
     match value:
         case XtablesRule():
@@ -114,14 +115,14 @@ def command(step: Step, pod: str = "pod") -> str:
         step: the step.
         pod: the name of the pod's namespace, as `ip netns` lists it.
     """
-    value, deletes = step.value, step.mode in DELETIONS
+    value, deletes = step.value, step.deletes
     in_pod = shlex.quote(pod) if step.namespace == "pod" else None
     ip = f"ip -n {in_pod}" if in_pod else "ip"
     if step.mode is Mode.WAIT:
         return f"while {ip} -6 address show tentative | grep -q .; do sleep 0.05; done"
     if isinstance(value, Sysctl):
         text = f"{f'ip netns exec {in_pod} ' if in_pod else ''}sysctl -qw {value.name}={value.value}"
-    elif isinstance(value, Link | Veth | Vlan | Address | Route | Rule | Neighbour):
+    elif isinstance(value, OfNetlink | Veth | Vlan):
         text = f"{ip} {_ip(value, 'delete' if deletes else 'replace' if step.mode is Mode.REPLACE else 'add')}"
     else:
         arguments, given = invocation(value, delete=deletes)
@@ -134,7 +135,7 @@ def command(step: Step, pod: str = "pod") -> str:
     return first + (f"{_QUIETLY} || true" if step.tolerated else "") + newline + given
 
 
-def _ip(value: Link | Veth | Vlan | Address | Route | Rule | Neighbour, verb: str) -> str:
+def _ip(value: OfNetlink | Veth | Vlan, verb: str) -> str:
     """Write the arguments of ip."""
     match value:
         case Link() if verb == "delete":

@@ -9,7 +9,7 @@ import attrs
 
 from vpcipam.address import Cidr, address_text
 from vpcipam.datapath.layout import EGRESS_INDEX, EGRESS_RANGES, everywhere, pod_macs, whole
-from vpcipam.datapath.options import DatapathOptions, datapath_options
+from vpcipam.datapath.options import datapath_options
 from vpcipam.datapath.pieces import in_pod, ipv6_in_pod, joined, parted, setting
 from vpcipam.datapath.values import Address, Mode, Route, Step, XtablesChain, XtablesRule, family_of
 from vpcipam.errors import InvalidArgument, PoolExhausted
@@ -54,7 +54,8 @@ def egress_plan(key: SandboxKey, address: str, node_address: str, settings: Sett
     options = datapath_options(settings)
     if not options.egress:
         return ()
-    version = _check_address(address, node_address, options)
+    version: Literal[4, 6] = 4 if options.ipv6 else 6
+    _check_addresses(address, node_address, version)
     name, within = _host_name(key), f"v{version}if0"
     snat = f"-j SNAT --to-source {ipaddress.ip_address(node_address)} {options.snat_flag}".rstrip()
     chain = attrs.evolve(_chain(key, address), rules=(f"-d {_MULTICAST[version]} -j ACCEPT", snat))
@@ -88,14 +89,11 @@ def egress_teardown(key: SandboxKey, address: str) -> tuple[Step, ...]:
     )
 
 
-def _check_address(address: str, node_address: str, options: DatapathOptions) -> Literal[4, 6]:
-    version: Literal[4, 6] = 4 if options.ipv6 else 6
-    for each in (address, node_address):
-        if family_of(each) != version:
-            raise InvalidArgument(f"{each} is not an IPv{version} address, but the pods have egress by IPv{version}")
+def _check_addresses(address: str, node_address: str, version: Literal[4, 6]) -> None:
     if ipaddress.ip_address(address) not in ipaddress.ip_network(EGRESS_RANGES[version]):
-        raise InvalidArgument(f"{address} is not in {EGRESS_RANGES[version]}: egress_address picks one that is")
-    return version
+        raise InvalidArgument(f"{address} is not in {EGRESS_RANGES[version]}, from which egress_address picks one")
+    if family_of(node_address) != version:
+        raise InvalidArgument(f"{node_address} is not an IPv{version} address, but the pods have egress by IPv{version}")
 
 
 def _host_name(key: SandboxKey) -> str:

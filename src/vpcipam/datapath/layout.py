@@ -32,7 +32,7 @@ _TABLES_PER_CARD = 100
 _BRANCH_TABLES = 100
 BRANCH_TABLES = range(_BRANCH_TABLES + 1, _BRANCH_TABLES + 4095)
 """The tables of branch ENIs."""
-_TAKEN_VLAN_IDS = {153: "default", 154: "main", 155: "local"}
+_KERNEL_TABLES = range(253, 256)  # default, main and local
 _HASH_DIGITS = 11
 EGRESS_RANGES = {4: "169.254.172.0/22", 6: "fd00::ac:0/118"}
 """The addresses of pods for their way out by the other IP version; the key is that version."""
@@ -146,12 +146,10 @@ def branch_table(vlan_id: int) -> int:
     Raises:
         InvalidArgument: the table would be one of the kernel's own. Upstream takes it.
     """
-    if vlan_id in _TAKEN_VLAN_IDS:
-        table = vlan_id + _BRANCH_TABLES
-        raise InvalidArgument(
-            f"VLAN id {vlan_id} would need table {table}, the {_TAKEN_VLAN_IDS[vlan_id]} table of the kernel; use another branch ENI"
-        )
-    return vlan_id + _BRANCH_TABLES
+    table = vlan_id + _BRANCH_TABLES
+    if table in _KERNEL_TABLES:
+        raise InvalidArgument(f"VLAN id {vlan_id} would need table {table}, one of the kernel's own; use another branch ENI")
+    return table
 
 
 # --- names ----------------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
 from vpcipam.datapath.layout import everywhere
-from vpcipam.datapath.values import Address, Link, Neighbour, Route, Rule, Veth, Vlan, family_of
+from vpcipam.datapath.values import Address, Link, Neighbour, OfNetlink, Route, Rule, Veth, Vlan, family_of
 from vpcipam.errors import MissingExtra
 
 try:
@@ -21,9 +21,6 @@ except ModuleNotFoundError as error:
     raise MissingExtra(f"the kernel is reached by the package {error.name}: pip install 'vpcipam[datapath]'") from error
 
 Socket: TypeAlias = IPRoute
-Kernel = Link | Address | Route | Rule | Neighbour
-"""What rtnetlink knows."""
-Made = Kernel | Veth | Vlan
 
 _FAMILIES = {4: 2, 6: 10}  # AF_INET, AF_INET6
 _SCOPES = {"global": 0, "site": 200, "link": 253, "host": 254, "nowhere": 255}
@@ -67,7 +64,7 @@ def _index(ipr: Socket, name: str) -> int:
 # --- create and delete ----------------------------------------------------------------------------------------------------
 
 
-def create(ipr: Socket, value: Made, *, replace: bool = False, host_fd: int | None = None) -> None:
+def create(ipr: Socket, value: OfNetlink | Veth | Vlan, *, replace: bool = False, host_fd: int | None = None) -> None:
     """Create a value, or change the one that the kernel has in its place.
 
     Args:
@@ -93,14 +90,14 @@ def create(ipr: Socket, value: Made, *, replace: bool = False, host_fd: int | No
                 request("replace" if replace else "add", **attributes)
 
 
-def delete(ipr: Socket, value: Kernel) -> None:
+def delete(ipr: Socket, value: OfNetlink) -> None:
     """Delete a value exactly as it was read."""
     with _errors():
         request, attributes = _request(ipr, value)
         request("del", **attributes)
 
 
-def _request(ipr: Socket, value: Kernel) -> tuple[Callable[..., object], dict[str, Any]]:
+def _request(ipr: Socket, value: OfNetlink) -> tuple[Callable[..., object], dict[str, Any]]:
     """Return the request for a kind of value, and the attributes of the value."""
     match value:
         case Link():
@@ -149,7 +146,7 @@ def _cidr(name: str, cidr: str | None) -> dict[str, Any]:
 # --- read -----------------------------------------------------------------------------------------------------------------
 
 
-def read(ipr: Socket, kind: type) -> list[Kernel]:
+def read(ipr: Socket, kind: type) -> list[OfNetlink]:
     """Read all values of one kind: permanent neighbours, unicast routes with one next hop, and rules that lead to a table."""
     with _errors():
         return list(_READERS[kind](ipr))
@@ -223,8 +220,14 @@ def _neighbours(ipr: Socket) -> Iterator[Neighbour]:
                 yield Neighbour(address=each.get("NDA_DST"), mac=each.get("NDA_LLADDR"), device=device)
 
 
-_Reader = Callable[[Socket], Iterator[Kernel]]
+_Reader = Callable[[Socket], Iterator[OfNetlink]]
 _READERS: dict[type, _Reader] = {Link: _links, Address: _addresses, Route: _routes, Rule: _rules, Neighbour: _neighbours}
+
+
+def missing(kind: type) -> OSError:
+    """Return what the kernel answers to a deletion of something that is not there."""
+    number = {Link: errno.ENODEV, Address: errno.EADDRNOTAVAIL, Route: errno.ESRCH}.get(kind, errno.ENOENT)
+    return OSError(number, os.strerror(number))
 
 
 def settled(ipr: Socket, value: Address) -> bool:
@@ -242,4 +245,4 @@ def settled(ipr: Socket, value: Address) -> bool:
                 if flags & _DAD_FAILED:
                     raise OSError(errno.EADDRINUSE, "duplicate address detection found it elsewhere")
                 return not flags & _TENTATIVE
-    raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
+    raise missing(Address)

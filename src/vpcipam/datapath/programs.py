@@ -11,12 +11,10 @@ import attrs
 
 from vpcipam.datapath.commands import invocation
 from vpcipam.datapath.nft import parse_table
-from vpcipam.datapath.values import NftTable, Sysctl, XfrmPolicy, XfrmState, XtablesChain, XtablesRule, identity
+from vpcipam.datapath.values import NftTable, OfPrograms, Sysctl, XfrmPolicy, XfrmState, XtablesChain, XtablesRule, identity
 from vpcipam.datapath.xfrm import parse_xfrm
 from vpcipam.datapath.xtables import PROGRAMS, parse_save, rule_command
 from vpcipam.errors import DatapathError
-
-OfPrograms = XtablesChain | XtablesRule | NftTable | XfrmState | XfrmPolicy | Sysctl
 
 _SYSCTLS = Path("/proc/sys")
 _ABSENT = 1  # what `iptables -C` returns for a rule that is not there
@@ -28,7 +26,6 @@ _ERRNOS = {
     "does not exist": errno.ENOENT,  # the chain to which a rule jumps
     "Couldn't load target": errno.ENOENT,  # the same
     "File exists": errno.EEXIST,
-    "Chain already exists": errno.EEXIST,
     "not supported": errno.EOPNOTSUPP,
     "Requested type not found": errno.EOPNOTSUPP,
     "busy": errno.EBUSY,
@@ -53,7 +50,7 @@ def _run(*command: str, text: str = "", accept: tuple[int, ...] = (0,)) -> subpr
     return done
 
 
-def matching(value: OfPrograms) -> list[OfPrograms]:
+def matching(value: OfPrograms | Sysctl) -> list[OfPrograms | Sysctl]:
     """Read what the kernel has in the place of a value: the same rule, or a chain or table of the same name.
 
     iptables itself compares rules, since releases spell them differently.
@@ -76,7 +73,7 @@ def matching(value: OfPrograms) -> list[OfPrograms]:
             return [*_tables(value.family, value.name)]
 
 
-def create(value: OfPrograms) -> None:
+def create(value: OfPrograms | Sysctl) -> None:
     """Create a rule, or replace a chain or a table, in one transaction, or change a setting."""
     if isinstance(value, Sysctl):
         (_SYSCTLS / value.name).write_text(value.value, encoding="ascii")
@@ -87,7 +84,7 @@ def create(value: OfPrograms) -> None:
     _run(*command, text=text)
 
 
-def delete(value: OfPrograms) -> None:
+def delete(value: OfPrograms | Sysctl) -> None:
     """Delete a rule once, or a chain or a table with all in it."""
     if isinstance(value, Sysctl):
         raise DatapathError("a kernel setting can be changed, but not deleted")
@@ -105,7 +102,7 @@ def read_xtables() -> Iterator[OfPrograms]:
         yield from _saved(family)
 
 
-def read_sysctls(names: Iterable[str]) -> Iterator[OfPrograms]:
+def read_sysctls(names: Iterable[str]) -> Iterator[OfPrograms | Sysctl]:
     """Read kernel settings, without those that the kernel lacks."""
     for name in names:
         with contextlib.suppress(FileNotFoundError):

@@ -12,7 +12,7 @@ from typing import get_args
 
 from vpcipam.datapath import netlink, programs
 from vpcipam.datapath.namespaces import in_thread, opened
-from vpcipam.datapath.values import Readable
+from vpcipam.datapath.values import OfNetlink, Readable
 from vpcipam.errors import DatapathError
 
 
@@ -40,7 +40,7 @@ def _read(namespace: str | None, sysctls: Iterable[str], *, filters: bool, encry
     found: set[Readable] = set()
     try:
         with opened({"host": namespace}), netlink.Socket() as ipr:
-            for kind in get_args(netlink.Kernel):
+            for kind in get_args(OfNetlink):
                 found.update(netlink.read(ipr, kind))
             if filters:
                 found.update(programs.read_xtables(), programs.read_nft())

@@ -330,7 +330,10 @@ class XfrmPolicy:
     tunnel_destination: str = attrs.field(converter=_address)
 
 
-Readable = Link | Address | Route | Rule | Neighbour | Sysctl | XtablesChain | XtablesRule | NftTable | XfrmState | XfrmPolicy
+OfNetlink = Link | Address | Route | Rule | Neighbour
+OfPrograms = XtablesChain | XtablesRule | NftTable | XfrmState | XfrmPolicy
+"""What programs change: iptables, nft, and ip for IPsec."""
+Readable = OfNetlink | OfPrograms | Sysctl
 """What a reader of a kernel returns."""
 Value = Readable | Veth | Vlan
 
@@ -382,6 +385,11 @@ class Step:
 
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "tolerated", self.tolerated | _TOLERATED.get(self.mode, frozenset()))
+
+    @property
+    def deletes(self) -> bool:
+        """Whether it takes something away."""
+        return self.mode in DELETIONS
 
 
 def matches(pattern: Value, value: Value) -> bool:
@@ -435,7 +443,7 @@ def _record(standing: dict[object, Readable], step: Step, namespace: Namespace) 
         return
     elif isinstance(value, Vlan):
         value = Link(name=value.name, mac=value.mac, mtu=value.mtu, up=False)
-    elif step.mode in DELETIONS:
+    elif step.deletes:
         _delete(standing, value, step.mode)
         return
     elif isinstance(value, Link):

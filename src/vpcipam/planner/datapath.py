@@ -72,11 +72,8 @@ class DatapathPlan:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as a JSON object."""
-        return {
-            "instance_type": self.instance_type,
+        return attrs.asdict(self, recurse=False) | {
             "mode": self.mode.value,
-            "pods_waiting": self.pods_waiting,
-            "waiting_reason": self.waiting_reason,
             "node": [*map(_step_dict, self.node)],
             "enis": [
                 {"eni_id": each.eni_id, **attrs.asdict(each.eni), "table": each.eni.table, "steps": [*map(_step_dict, each.steps)]}
@@ -215,15 +212,11 @@ def _pod(pod: PodRef, address: str, eni_id: str, table: int, steps: tuple[Step, 
 
 
 def _step_dict(step: Step) -> dict[str, Any]:
-    value = attrs.asdict(step.value, filter=lambda _, each: each is not None)
-    return {
-        "namespace": step.namespace,
+    return attrs.asdict(step, recurse=False) | {
         "mode": step.mode.value,
         "kind": type(step.value).__name__,
-        "value": value,
+        "value": attrs.asdict(step.value, filter=lambda _, each: each is not None),
         "text": describe(step.value),
-        "reason": step.reason,
-        "fatal": step.fatal,
         "tolerated": [*errno_names(step.tolerated)],
         "command": command(step),
     }
