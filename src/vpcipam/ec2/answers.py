@@ -163,6 +163,7 @@ def _attachment(members: _Members, instance_id: str | None) -> Attachment | None
         device_index=attachment.value("DeviceIndex", -1, required=True),
         network_card_index=attachment.value("NetworkCardIndex", 0, required=False),
         delete_on_termination=attachment.value("DeleteOnTermination", True, required=True),  # noqa: FBT003  # the default
+        attached_ns=attachment.time_ns("AttachTime") if attachment.has("AttachTime") else 0,
     )
 
 

@@ -221,6 +221,7 @@ class _Described:
                 "device_index": attachment.device_index,
                 "network_card_index": attachment.network_card_index,
                 "delete_on_termination": attachment.delete_on_termination,
+                "attached_ns": attachment.attached_ns,
             },
         }
 
