@@ -94,7 +94,7 @@ def _drawn(choices: Choices) -> Iterator[tuple[str, str]]:
     while choices:
         action = choices.among(actions)
         shape: Any = _operations()[action].input_shape
-        taken = sorted(ACTIONS[action].takes)
+        taken = sorted({name.partition(".")[0] for name in ACTIONS[action].takes})
         wanted = [*shape.required_members, *(choices.among(taken) for _ in range(choices.number() % 4 if taken else 0))]
         form = {
             place: text
@@ -134,7 +134,7 @@ def _operations() -> dict[str, OperationModel]:
 def _parameters() -> Iterator[str]:
     for action, handler in ACTIONS.items():
         yield f"{action}?"
-        yield from (f"{name.removesuffix('s')}.1=" for name in handler.takes)
+        yield from (f"{name.partition('.')[0].removesuffix('s')}.1=" for name in handler.takes)
 
 
 # --- answers -------------------------------------------------------------------------------------------------------------
