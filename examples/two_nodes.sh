@@ -18,11 +18,24 @@ export AWS_ENDPOINT_URL_EC2=http://10.0.1.1:$port AWS_REGION=us-east-1 AWS_ACCES
 
 at() { ip netns exec "$prefix-$1" "${@:2}"; }
 
-wait_for() { for _ in $(seq 100); do [ -e "$1" ] && return; sleep 0.2; done; echo "$1 did not appear; see the logs in $folder" >&2; exit 1; }
+wait_for() { # FILE PID LOG
+    for _ in $(seq 100); do
+        if [ -e "$1" ]; then return; fi
+        kill -0 "$2" 2>/dev/null || break
+        sleep 0.2
+    done
+    echo "two_nodes.sh: $1 did not appear; try again after 'two_nodes.sh down'. The end of $3:" >&2
+    tail -n 3 "$3" >&2
+    exit 1
+}
 
 metadata() { at vpc curl --silent --fail "$AWS_ENDPOINT_URL_EC2/instance/i-$1/latest/meta-data/$2"; }
 
 up() {
+    if [ -e "$folder" ]; then
+        echo "two_nodes.sh: the nodes are up already, or were not stopped: 'two_nodes.sh down' stops them" >&2
+        exit 1
+    fi
     mkdir -p "$folder"
     cat >"$folder/world.toml" <<'WORLD'
 [[vpcs]]
@@ -47,7 +60,7 @@ WORLD
     ip netns exec "$prefix-vpc" vpcipam serve --host 10.0.1.1 --port "$port" --state "$folder/world.toml" --imds-v1 --ready-file "$folder/url" \
         >"$folder/serve.log" 2>&1 &
     echo $! >"$folder/pids"
-    wait_for "$folder/url"
+    wait_for "$folder/url" $! "$folder/serve.log"
     for node in 1 2; do start_node "$node"; done
 }
 
@@ -63,7 +76,7 @@ start_node() {
     at "node-$1" sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv4/conf/eth0/proxy_arp'
     ip netns exec "$node" vpcipam agent --instance-id "i-$1" --state-folder "$folder/node-$1" --set MAX_ENI=1 >"$folder/agent-$1.log" 2>&1 &
     echo $! >>"$folder/pids"
-    wait_for "$folder/node-$1/agent.sock"
+    wait_for "$folder/node-$1/agent.sock" $! "$folder/agent-$1.log"
 }
 
 plugin() { # VERB NODE POD
@@ -86,7 +99,7 @@ run_podman() { # NODE ARG…
 
 down() {
     if [ -e "$folder/pids" ]; then xargs kill <"$folder/pids" 2>/dev/null || true; fi
-    ip netns list | { grep -o "^$prefix-[a-z0-9-]*" || true; } | xargs -r -n 1 ip netns delete
+    ip netns list | { grep "^$prefix-" || true; } | cut -d " " -f 1 | xargs -r -n 1 ip netns delete
     rm -rf "$folder"
 }
 

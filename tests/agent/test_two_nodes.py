@@ -57,15 +57,21 @@ def is_running(pid):
 
 def test_pods_of_two_nodes_reach_each_other(two_nodes):
     two_nodes("up")
-    addresses = [json.loads(two_nodes("add", node, pod))["ips"][0]["address"] for node, pod in (("1", "web"), ("2", "db"))]
-    for pod, address in zip(("db", "web"), addresses, strict=True):
+    addresses = [json.loads(two_nodes("add", node, pod))["ips"][0]["address"] for node, pod in (("1", "web"), ("2", "Db_1"))]
+    for pod, address in zip(("Db_1", "web"), addresses, strict=True):
         two_nodes("exec", pod, "ping", "-c1", "-W2", address.removesuffix("/32"))
     two_nodes("delete", "1", "web")
     assert "eni" not in two_nodes("exec", "node-1", "ip", "link")
     pids = two_nodes.pids.read_text().split()
     assert [is_running(pid) for pid in pids] == [True] * 3
+    assert "up already" in two_nodes("up", check=False)
     two_nodes("down")
     wait_for(lambda: not any(map(is_running, pids)))
+
+
+def test_a_node_that_does_not_start_says_why(two_nodes, tmp_path):
+    (tmp_path / "vpcipam").write_text("#!/bin/sh\necho 'a package is missing' >&2\nexit 1\n")
+    assert "a package is missing" in two_nodes("up", check=False)
 
 
 def test_a_wrong_command_shows_the_commands(two_nodes):
