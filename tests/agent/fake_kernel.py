@@ -20,6 +20,7 @@ class FakeKernel:
         self.step = step
         self.ready = None  # the ENIs that have an interface; None for all
         self.set_ups = []
+        self.look_count = 0
         self.broken = set()  # the calls that fail
         for name in ("links", "routes"):
             (folder / name).mkdir(parents=True, exist_ok=True)
@@ -107,10 +108,14 @@ class FakeKernel:
         link = self.links.get(host_name(key, pod, 0))
         return (*missing, *(() if link and link["netns"] == inode else (f"no interface {host_name(key, pod, 0)}",)))
 
-    def is_connected(self, key):
+    def look(self):
+        self.look_count += 1
+        return frozenset()
+
+    def is_connected(self, key, _standing):
         return any(link["mac"] == mac(key) for link in self.links.values())
 
-    def repair(self, key, pod, assignments):
+    def repair(self, key, pod, assignments, _standing):
         self._require("repair")
         for index, each in enumerate(assignments):
             if each.address not in self.routes:

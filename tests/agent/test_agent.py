@@ -314,6 +314,16 @@ def test_a_restart_keeps_the_pods(plugin):
     assert after.add("c1", "web-0")["attachments"][0]["address"] == before["c1"]
 
 
+def test_a_restart_looks_at_the_kernel_no_more_often_for_many_pods(plugin):
+    """A look at a node with a hundred pods takes a second."""
+    counts = []
+    for number in range(3):
+        plugin = restarted(plugin)
+        counts.append(plugin.agent._wiring.look_count)
+        plugin.add(f"c{number}")
+    assert counts == [2, 2, 2]
+
+
 def test_a_restart_drops_a_sandbox_without_an_interface(plugin):
     plugin.add("c1", "web-0")
     plugin.add("c2", "web-1")

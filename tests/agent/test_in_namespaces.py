@@ -266,14 +266,14 @@ def test_an_eni_that_is_freed_leaves_no_rule(world):
         node.add(f"pod-{number}")
     node.tick(5 * S)
     node.tick(10 * S)
-    found = node.wiring._read(node.namespace.path)
+    found = node.wiring.look()
     assert any(isinstance(each, Rule) and each.priority == 32765 for each in found)
     for number in range(3):
         node.delete(f"pod-{number}")
     for second in range(15, 400, 5):
         node.tick(second * S)
     assert len(node.agent.node.datastores[0].eni_ids) == 1
-    found = node.wiring._read(node.namespace.path)
+    found = node.wiring.look()
     assert not any(isinstance(each, Rule) and each.priority == 32765 for each in found)
     assert not any(isinstance(each, Route) and each.table == 2 for each in found)
 

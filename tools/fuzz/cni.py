@@ -12,6 +12,7 @@ from vpcipam import Ec2Model, Node, Settings
 from vpcipam.agent import cni, wire
 from vpcipam.agent.agent import Agent
 from vpcipam.agent.wiring import PodInterface
+from vpcipam.datapath.values import Readable
 from vpcipam.ec2.api import NetworkInterface, Subnet
 from vpcipam.journal.protocol import MemoryJournal
 from vpcipam.sandbox import PodRef, SandboxKey
@@ -43,10 +44,13 @@ class _NoKernel:
     def check(self, _key: SandboxKey, _pod: PodRef | None, assignments: tuple[Assignment, ...], _netns: str) -> tuple[str, ...]:
         return tuple(each.address for each in assignments if each.address not in self.addresses)
 
-    def is_connected(self, _key: SandboxKey) -> bool:
+    def look(self) -> frozenset[Readable]:
+        return frozenset()
+
+    def is_connected(self, _key: SandboxKey, _standing: frozenset[Readable]) -> bool:
         return True
 
-    def repair(self, _key: SandboxKey, _pod: PodRef | None, _assignments: tuple[Assignment, ...]) -> None:
+    def repair(self, _key: SandboxKey, _pod: PodRef | None, _assignments: tuple[Assignment, ...], _standing: frozenset[Readable]) -> None:
         return
 
     def sweep(self, held: Callable[[], frozenset[str]]) -> None:

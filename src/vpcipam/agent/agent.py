@@ -100,9 +100,10 @@ class Agent:
         """
         gone: dict[SandboxKey, list[str]] = {}
         pods: dict[SandboxKey, PodRef | None] = {}
+        standing = self._wiring.look()
         for datastore in self.node.datastores:
             for entry in restored(datastore, now_ns).assigned:
-                if not self._wiring.is_connected(entry.key):
+                if not self._wiring.is_connected(entry.key, standing):
                     pods[entry.key] = entry.pod
                     gone.setdefault(entry.key, []).append(entry.address)
         cleared = []
@@ -116,9 +117,10 @@ class Agent:
         self._log_actions(restart.actions)
         self._look_at_vpc(now_ns)
         self._set_up(now_ns)
+        standing = self._wiring.look()
         for key in self._held_keys():
             with self._logged(f"can't repair the network of {key}"):
-                self._wiring.repair(key, self._pod(key), self._assignments(key))
+                self._wiring.repair(key, self._pod(key), self._assignments(key), standing)
         self._carry_out_notes(now_ns)
 
     def tick(self, now_ns: int) -> None:

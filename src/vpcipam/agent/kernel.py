@@ -152,42 +152,44 @@ class KernelWiring:
     def check(self, key: SandboxKey, pod: PodRef | None, assignments: tuple[Assignment, ...], netns: str) -> tuple[str, ...]:
         """Say what a sandbox lacks; see `Wiring`. A later plugin of the chain may have changed kernel settings and MTUs."""
         steps = self._plan(key, pod, assignments)
-        missing = {"host": _checked(expected(steps)) - _checked(self._read(self._host))}
-        missing["pod"] = _checked(expected(steps, "pod")) - _checked(self._read(netns))
+        missing = {"host": _checked(expected(steps)) - _checked(self.look())}
+        missing["pod"] = _checked(expected(steps, "pod")) - _checked(read(netns, filters=False))
         return tuple(
             f"{describe(value)} in the {where}'s namespace" for where, values in missing.items() for value in sorted(values, key=describe)
         )
 
-    def is_connected(self, key: SandboxKey) -> bool:
+    def look(self) -> frozenset[Readable]:
+        """Read the host's namespace, without its filters."""
+        return read(self._host, filters=False)
+
+    def is_connected(self, key: SandboxKey, standing: frozenset[Readable]) -> bool:
         """Tell whether the host has the interface of a sandbox, by its MAC: AWS_VPC_K8S_CNI_VETHPREFIX may have been another."""
         mac = pod_macs(key)[0]
-        return any(isinstance(each, Link) and each.mac == mac for each in self._read(self._host))
+        return any(isinstance(each, Link) and each.mac == mac for each in standing)
 
-    def repair(self, key: SandboxKey, pod: PodRef | None, assignments: tuple[Assignment, ...]) -> None:
+    def repair(self, key: SandboxKey, pod: PodRef | None, assignments: tuple[Assignment, ...], standing: frozenset[Readable]) -> None:
         """Restore the routes and rules of a connected sandbox, and remove rules that send its packets out of another ENI."""
         plan = self._plan(key, pod, assignments)
-        wanted = [step for step in plan if step.namespace == "host" and isinstance(step.value, Route | Rule)]
-        values = {step.value for step in wanted}
+        wanted = {step.value: step for step in plan if step.namespace == "host" and isinstance(step.value, Route | Rule)}
         sources = {whole(each.address) for each in assignments}
         stale = [
             Step(rule, Mode.ABSENT, "the address is on another ENI now")
-            for rule in self._read(self._host)
-            if isinstance(rule, Rule) and rule.priority == FROM_POD_PRIORITY and rule.source in sources and rule not in values
+            for rule in standing
+            if isinstance(rule, Rule) and rule.priority == FROM_POD_PRIORITY and rule.source in sources and rule not in wanted
         ]
-        self._apply((*wanted, *stale))
+        missing = [step for value, step in wanted.items() if value not in standing]
+        if missing or stale:  # mostly not
+            self._apply((*missing, *stale))
 
     def sweep(self, held: Callable[[], frozenset[str]]) -> None:
         """Remove the routes and rules of addresses that no sandbox holds; see `Wiring`."""
-        there = {cidr for value in owned(self._read(self._host), self._settings) if (cidr := _pod_cidr(value)) is not None}
+        there = {cidr for value in owned(self.look(), self._settings) if (cidr := _pod_cidr(value)) is not None}
         for cidr in sorted(there - {whole(address) for address in held()}):
             self._apply(tuple(host_side_teardown(cidr.partition("/")[0], None)), undo=False)
 
     def _plan(self, key: SandboxKey, pod: PodRef | None, assignments: tuple[Assignment, ...]) -> tuple[Step, ...]:
         addresses = [PodAddress(each.address, self._tables.get(each.eni_id, PodAddress.of(each).table)) for each in assignments]
         return pod_plan(key, pod, addresses, self._settings)
-
-    def _read(self, namespace: str | None) -> frozenset[Readable]:
-        return read(namespace, filters=False)
 
     def _apply(self, steps: Iterable[Step], netns: str | None = None, *, undo: bool = True) -> None:
         for ignored in apply(steps, host=self._host, pod=netns, undo=undo):

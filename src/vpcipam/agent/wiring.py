@@ -5,6 +5,7 @@ from typing import Protocol
 
 import attrs
 
+from vpcipam.datapath.values import Readable
 from vpcipam.ec2.api import NetworkInterface, Subnet
 from vpcipam.errors import VpcIpamError
 from vpcipam.sandbox import PodRef, SandboxKey
@@ -78,11 +79,15 @@ class Wiring(Protocol):
         """Say what a connected sandbox lacks, on the host and in its namespace; empty if it lacks nothing."""
         ...
 
-    def is_connected(self, key: SandboxKey) -> bool:
+    def look(self) -> frozenset[Readable]:
+        """Return what the host has. A look takes long where there are many pods, and serves for all of them."""
+        ...
+
+    def is_connected(self, key: SandboxKey, standing: frozenset[Readable]) -> bool:
         """Tell whether the host has the interface of a sandbox, whatever its name."""
         ...
 
-    def repair(self, key: SandboxKey, pod: PodRef | None, assignments: tuple[Assignment, ...]) -> None:
+    def repair(self, key: SandboxKey, pod: PodRef | None, assignments: tuple[Assignment, ...], standing: frozenset[Readable]) -> None:
         """Restore what the host lacks for a connected sandbox. What its namespace lacks stays as it is."""
         ...
 
