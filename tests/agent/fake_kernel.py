@@ -7,7 +7,8 @@ import hashlib
 import json
 from pathlib import Path
 
-from vpcipam.agent.wiring import PodInterface, WiringError
+from vpcipam.agent.wiring import PodInterface
+from vpcipam.errors import DatapathError
 
 MTU = 9001
 
@@ -55,11 +56,11 @@ class FakeKernel:
 
     def _require(self, call):
         if call in self.broken:
-            raise WiringError(f"{call} is broken")
+            raise DatapathError(f"{call} is broken")
 
     def _require_new(self, inode, peer):
         if any((link["netns"], link["peer"]) == (inode, peer) for link in self.links.values()):
-            raise WiringError(f"{peer} exists in the pod")
+            raise DatapathError(f"{peer} exists in the pod")
 
     # --- Wiring -----------------------------------------------------------------------------------------------------------
 
@@ -84,7 +85,7 @@ class FakeKernel:
                 made.append(("routes", each.address))
                 self._put("routes", each.address, name)
                 self._require("connect late")
-        except WiringError:
+        except DatapathError:
             for kind, name in made:
                 self._drop(kind, name)
             raise

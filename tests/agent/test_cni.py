@@ -49,6 +49,7 @@ class Runtime:
     def ask(self, folder, request, *, netns=None, timeout_s=wire.ANSWER_TIMEOUT_S):
         assert folder == str(self.folder)
         assert timeout_s <= wire.ANSWER_TIMEOUT_S
+        request = wire.decode(wire.encode(request))
         self.requests.append(request | ({} if netns is None else {"netns": os.fstat(netns).st_ino}))
         if self.unreachable:
             self.unreachable -= 1
@@ -383,6 +384,7 @@ def test_a_check_compares_the_result_with_what_the_agent_has(runtime):
     assert runtime.call("CHECK", prevResult=prev_result() | {"ips": [{"address": "10.0.1.5/32"}, {"address": "192.0.2.1/24"}]}) == (None, 0)
     assert runtime.error("CHECK", prevResult=prev_result() | {"ips": [{"address": "10.0.1.6/32"}]}) == cni.NOT_AS_EXPECTED
     assert runtime.error("CHECK", prevResult={"cniVersion": "1.1.0"}) == cni.NOT_AS_EXPECTED
+    assert runtime.error("CHECK", prevResult={"ips": [{"address": []}]}) == cni.NOT_AS_EXPECTED
 
 
 def test_gc_passes_the_valid_attachments_on(runtime):

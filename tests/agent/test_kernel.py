@@ -7,7 +7,6 @@ pytest.importorskip("pyroute2", reason="the kernel needs vpcipam[datapath], on L
 from vpcipam import SandboxKey, Settings
 from vpcipam.agent import kernel
 from vpcipam.agent.kernel import KernelWiring, uses_nftables
-from vpcipam.agent.wiring import WiringError
 from vpcipam.errors import DatapathError
 
 
@@ -21,11 +20,11 @@ def test_the_flavour_of_iptables_decides_where_connections_are_marked(tmp_path, 
 
 def test_without_iptables_no_agent_starts(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(WiringError, match="install iptables"):
+    with pytest.raises(DatapathError, match="install iptables"):
         uses_nftables()
     (tmp_path / "iptables").write_text("#!/bin/sh\nexit 1\n")
     (tmp_path / "iptables").chmod(0o755)
-    with pytest.raises(WiringError, match="install iptables"):
+    with pytest.raises(DatapathError, match="install iptables"):
         uses_nftables()
 
 

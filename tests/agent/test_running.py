@@ -198,11 +198,11 @@ def test_what_is_no_request_does_no_harm(account, monkeypatch):
 
 def test_a_fault_of_the_agent_is_an_answer(account, monkeypatch):
     with running_agent(account) as runner:
-        monkeypatch.setattr(runner._agent, "answer", lambda *_: 1 / 0)
+        monkeypatch.setattr(runner._agent, "_status", lambda *_: 1 / 0)
         document, code = call(account, "STATUS")
         assert (document["code"], code) == (cni.INTERNAL_ERROR, 1)
         assert "ZeroDivisionError" in document["msg"]
-    assert account.lines[-1].startswith("internal error: ZeroDivisionError")
+    assert account.lines[-1].startswith("STATUS : refused: the agent failed: ZeroDivisionError")
 
 
 def test_a_plugin_that_says_nothing_is_left(account, monkeypatch):
@@ -250,7 +250,7 @@ def test_a_page_that_fails_is_one_line_of_the_log(account, monkeypatch, capfd):
         monkeypatch.setattr(running, "enis_document", lambda *_: 1 / 0)
         with pytest.raises(http.client.RemoteDisconnected):
             fetch(f"{runner.url}/v1/enis")
-        wait_for(lambda: "a connection failed: ZeroDivisionError('division by zero')" in account.lines)
+        wait_for(lambda: "a page can't be served: ZeroDivisionError('division by zero')" in account.lines)
     assert capfd.readouterr().err == ""
 
 

@@ -7,13 +7,12 @@ not have.
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import attrs
 
 from vpcipam._units import NS_PER_S
-from vpcipam.action import Action
 from vpcipam.agent import cni
 from vpcipam.agent.notes import discard_note, notes
 from vpcipam.agent.wire import PROTOCOL, MessageError
@@ -40,15 +39,6 @@ _ERROR_CODES: Final = (
     (UnknownNamespace, cni.NETNS_ERROR),
     (InvalidArgument, cni.ENVIRONMENT_ERROR),
 )
-
-
-class Refused(VpcIpamError):
-    """The agent refuses a request, with a code of CNI."""
-
-    def __init__(self, code: int, message: str, details: str = "") -> None:
-        super().__init__(message)
-        self.code = code
-        self.details = details
 
 
 class Agent:
@@ -98,23 +88,22 @@ class Agent:
         Raises:
             VpcIpamError: the node can't start, or the kernel refuses what all pods share.
         """
-        gone: dict[SandboxKey, list[str]] = {}
-        pods: dict[SandboxKey, PodRef | None] = {}
+        gone: dict[tuple[SandboxKey, PodRef | None], list[str]] = {}
         standing = self._wiring.look()
         for datastore in self.node.datastores:
             for entry in restored(datastore, now_ns).assigned:
                 if not self._wiring.is_connected(entry.key, standing):
-                    pods[entry.key] = entry.pod
-                    gone.setdefault(entry.key, []).append(entry.address)
+                    gone.setdefault((entry.key, entry.pod), []).append(entry.address)
         cleared = []
-        for key, addresses in gone.items():
+        for (key, pod), addresses in gone.items():
             with self._logged(f"can't clear what {key} has left"):
-                self._wiring.disconnect(key, pods[key], tuple(addresses))
+                self._wiring.disconnect(key, pod, tuple(addresses))
                 cleared.append(key)
                 self._log(f"{key} on {', '.join(addresses)} has no interface on the host, so it is gone")
         restart = self.node.restore(now_ns, gone=cleared)
         self._log(f"restored: {restart}")
-        self._log_actions(restart.actions)
+        for action in restart.actions:
+            self._log(str(action))
         self._look_at_vpc(now_ns)
         self._set_up(now_ns)
         standing = self._wiring.look()
@@ -128,7 +117,8 @@ class Agent:
 
         What fails is logged and tried again at the next tick. If it is the node, the rest waits too.
         """
-        self._log_actions(self.node.tick(now_ns))
+        for action in self.node.tick(now_ns):
+            self._log(str(action))
         with self._logged("can't read the CIDRs of the VPC"):  # those that it had go on
             self._look_at_vpc(now_ns)
         with self._logged("can't set up the node"):
@@ -147,21 +137,20 @@ class Agent:
                         discard_note(self._folder, note)
 
     @contextlib.contextmanager
-    def _logged(self, what: str) -> Iterator[None]:
-        """Log a failure that concerns one pod, or that the next tick can mend."""
+    def _logged(self, what: str, failures: list[str] | None = None) -> Iterator[None]:
+        """Log a failure that concerns one pod, or that the next tick can mend, and add it to a list."""
         try:
             yield
         except (VpcIpamError, OSError) as error:
             self._log(f"{what}: {error}")
-
-    def _log_actions(self, actions: Iterable[Action]) -> None:
-        for action in actions:
-            self._log(str(action))
+            if failures is not None:
+                failures.append(f"{what}: {error}")
 
     def note_event(self, event: NodeEvent) -> None:
         """Take an event of the node, whose `on_event` must call this: EC2 can take addresses from sandboxes."""
         if isinstance(event, SandboxEvicted):
             self._evicted_count += 1
+            self._log(str(event))
 
     def _sweep_evicted(self) -> None:
         """Clear the kernel of the addresses that EC2 has taken from sandboxes. They cool, so no other sandbox has got them yet."""
@@ -204,17 +193,16 @@ class Agent:
         """
         try:
             return self._answer(request, netns, now_ns)
-        except VpcIpamError as error:
-            code = next((code for kind, code in _ERROR_CODES if isinstance(error, kind)), cni.INTERNAL_ERROR)
-            details = ""
-            if isinstance(error, Refused):
-                code, details = error.code, error.details
-            self._log(f"{request.get('verb')} {request.get('key', '')}: refused: {error} {details}".rstrip())
-            return {"error": {"code": code, "msg": str(error), "details": details}}
+        except Exception as error:  # noqa: BLE001 - one request that fails must not end the others
+            answer = refusal(error)
+            self._log(
+                f"{request.get('verb')} {request.get('key', '')}: refused: {answer['error']['msg']} {answer['error']['details']}".rstrip()
+            )
+            return answer
 
     def _answer(self, request: Mapping[str, Any], netns: str | None, now_ns: int) -> Answer:
         if request.get("protocol") != PROTOCOL:
-            raise Refused(
+            raise cni.CniError(
                 cni.VERSION_ERROR,
                 "plugin and agent are of different releases",
                 f"the plugin speaks version {request.get('protocol')!r}, the agent {PROTOCOL}",
@@ -262,47 +250,37 @@ class Agent:
     def _add(self, key: SandboxKey, pod: PodRef | None, netns: str, now_ns: int, *, every_card: bool) -> Answer:
         for other in self._held_keys():
             if pod and other.container_id == key.container_id and other != key and self._pod(other) == pod:
-                raise Refused(cni.NOT_AS_EXPECTED, f"the pod is connected already, as {other}", "a pod has one attachment")
+                raise cni.CniError(cni.NOT_AS_EXPECTED, f"the pod is connected already, as {other}", "a pod has one attachment")
         discard_note(self._folder, key)  # of an earlier DEL, which this ADD supersedes
         held = self._assignments(key)
-        assignments = held or self._assign(key, pod, now_ns, every_card=every_card)
         try:
+            assignments = held or self._assign(key, pod, now_ns, every_card=every_card)
             self._require_set_up(assignments)
             interfaces = self._wiring.connect(key, pod, assignments, netns)
         except BaseException:
-            if not held:  # else the sandbox keeps what an earlier ADD gave it
-                self._undo(key, now_ns)
-            raise
+            if not held and self._assignments(key):  # what an earlier ADD gave it, it keeps
+                with self._logged(f"can't undo the ADD of {key}"):
+                    self._delete(key, now_ns)
+            raise  # the first error, also if there is a second
         self._log(f"{key} ({pod or 'no pod'}) has {', '.join(each.address for each in assignments)}")
         return {"attachments": [attrs.asdict(each) for each in interfaces]}
 
     def _require_set_up(self, assignments: tuple[Assignment, ...]) -> None:
         for each in assignments:
             if each.eni_id not in self._usable:
-                raise Refused(cni.TRY_AGAIN, f"{each.eni_id} is not set up yet", "the kernel has no interface with its MAC")
+                raise cni.CniError(cni.TRY_AGAIN, f"{each.eni_id} is not set up yet", "the kernel has no interface with its MAC")
 
     def _assign(self, key: SandboxKey, pod: PodRef | None, now_ns: int, *, every_card: bool) -> tuple[Assignment, ...]:
         """Assign an address of the first card that has one, or one of each card."""
         if every_card and not self.node.settings.enable_multi_nic:
-            raise Refused(cni.CONFIG_ERROR, "the pod wants an address of every network card", "set ENABLE_MULTI_NIC for the agent")
+            raise cni.CniError(cni.CONFIG_ERROR, "the pod wants an address of every network card", "set ENABLE_MULTI_NIC for the agent")
         cards = [datastore.network_card for datastore in self.node.datastores]
         if every_card:
-            try:
-                return tuple(self.node.assign(key, now_ns, pod, network_card=card) for card in cards)
-            except BaseException:
-                self._undo(key, now_ns)
-                raise
+            return tuple(self.node.assign(key, now_ns, pod, network_card=card) for card in cards)
         for card in cards[:-1]:
-            try:
+            with contextlib.suppress(PoolExhausted):  # as ipamd, which moves on to the next card only then
                 return (self.node.assign(key, now_ns, pod, network_card=card),)
-            except PoolExhausted:  # as ipamd, which moves on to the next card only then
-                continue
         return (self.node.assign(key, now_ns, pod, network_card=cards[-1]),)
-
-    def _undo(self, key: SandboxKey, now_ns: int) -> None:
-        """Delete what an ADD has done before it failed, so that the first error is the one that is reported."""
-        with self._logged(f"can't undo the ADD of {key}"):
-            self._delete(key, now_ns)
 
     def _delete(self, key: SandboxKey, now_ns: int) -> None:
         """Clear the kernel, then release the addresses. A sandbox that has none is deleted already."""
@@ -311,8 +289,8 @@ class Agent:
         addresses = [each.address for each in held] + [entry.address for entry in undecided if entry.address]
         if not held and not undecided:
             return
-        named = [entry.assigned.pod for entry in undecided if entry.assigned]
-        self._wiring.disconnect(key, next(iter(named), self._pod(key)), tuple(addresses))
+        pod = next((entry.assigned.pod for entry in undecided if entry.assigned), self._pod(key))
+        self._wiring.disconnect(key, pod, tuple(addresses))
         for datastore in self.node.datastores:
             if datastore.assignment_of(key) is not None or any(entry in undecided for entry in datastore.quarantined):
                 datastore.unassign(key, now_ns)
@@ -321,35 +299,30 @@ class Agent:
     def _check(self, key: SandboxKey, netns: str) -> Answer:
         held = self._assignments(key)
         if not held:
-            raise Refused(cni.NOT_AS_EXPECTED, f"{key} has no address", "it was deleted, or never added")
+            raise cni.CniError(cni.NOT_AS_EXPECTED, f"{key} has no address", "it was deleted, or never added")
         missing = self._wiring.check(key, self._pod(key), held, netns)
         if missing:
-            raise Refused(cni.NOT_AS_EXPECTED, f"the datapath of {key} is incomplete", "; ".join(missing))
+            raise cni.CniError(cni.NOT_AS_EXPECTED, f"the datapath of {key} is incomplete", "; ".join(missing))
         return {"addresses": [each.address for each in held]}
 
     def _collect(self, network: str, valid: set[SandboxKey], now_ns: int) -> None:
         """Delete the sandboxes of a network that are not valid, and what the kernel has for addresses that nobody holds."""
-        errors = []
+        failures: list[str] = []
         undecided = (entry.key for entry in self.node.quarantined if entry.key is not None)
         for key in {*self._held_keys(), *undecided}:
             if key.network_name == network and key not in valid:
-                try:
-                    with self._alone(key):
-                        self._delete(key, now_ns)
-                except VpcIpamError as error:
-                    errors.append(f"{key}: {error}")
-        try:
+                with self._logged(f"can't delete {key}", failures), self._alone(key):
+                    self._delete(key, now_ns)
+        with self._logged("can't remove what nobody holds", failures):
             self._wiring.sweep(self._held_addresses)
-        except VpcIpamError as error:
-            errors.append(str(error))
-        if errors:
-            raise Refused(cni.NOT_AS_EXPECTED, f"{len(errors)} things can't be collected", "; ".join(errors))
+        if failures:
+            raise cni.CniError(cni.NOT_AS_EXPECTED, f"{len(failures)} things can't be collected", "; ".join(failures))
 
     def _status(self, now_ns: int) -> None:
         stats = [datastore.stats(now_ns) for datastore in self.node.datastores]
         if not any(each.available_count > each.cooling_count for each in stats):
             counts = f"{sum(each.total_count for each in stats)} addresses, {sum(each.cooling_count for each in stats)} of them cooling"
-            raise Refused(cni.NOT_AVAILABLE, "the node has no free address", counts)
+            raise cni.CniError(cni.NOT_AVAILABLE, "the node has no free address", counts)
 
     # --- who holds what ------------------------------------------------------------------------------------------------------
 
@@ -361,12 +334,19 @@ class Agent:
 
     def _assignments(self, key: SandboxKey) -> tuple[Assignment, ...]:
         """Return the addresses of a sandbox, in the order of the network cards."""
-        found = (datastore.assignment_of(key) for datastore in self.node.datastores)
-        return tuple(each for each in found if each is not None)
+        return tuple(each for datastore in self.node.datastores if (each := datastore.assignment_of(key)) is not None)
 
     def _pod(self, key: SandboxKey) -> PodRef | None:
-        pods = (datastore.pod_of(key) for datastore in self.node.datastores)
-        return next((pod for pod in pods if pod is not None), None)
+        return next((pod for datastore in self.node.datastores if (pod := datastore.pod_of(key)) is not None), None)
+
+
+def refusal(error: Exception) -> Answer:
+    """Return the answer that an error is."""
+    if isinstance(error, cni.CniError):
+        return {"error": {"code": error.code, "msg": str(error), "details": error.details}}
+    code = next((code for kind, code in _ERROR_CODES if isinstance(error, kind)), cni.INTERNAL_ERROR)
+    message = str(error) if isinstance(error, VpcIpamError) else f"the agent failed: {type(error).__name__}: {error}"
+    return {"error": {"code": code, "msg": message, "details": ""}}
 
 
 def restored(datastore: Datastore, now_ns: int) -> Restored:

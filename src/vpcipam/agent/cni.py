@@ -9,12 +9,10 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from vpcipam.agent import wire
-
-if TYPE_CHECKING:
-    from vpcipam.agent.notes import Key
+from vpcipam.errors import VpcIpamError
 
 VERSIONS: Final = ("0.4.0", "1.0.0", "1.1.0")
 """The versions of the specification that a configuration may name, ascending."""
@@ -40,7 +38,7 @@ STATUS_TIMEOUT_S: Final = 5.0
 _WITH_NAMESPACE = ("CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME")
 _REQUIRED = {"ADD": _WITH_NAMESPACE, "CHECK": _WITH_NAMESPACE, "DEL": ("CNI_CONTAINERID", "CNI_IFNAME"), "GC": (), "STATUS": ()}
 _WITHOUT_AGENT = {"ADD": TRY_AGAIN, "CHECK": TRY_AGAIN, "GC": NOT_AVAILABLE, "STATUS": NOT_AVAILABLE}
-_SINCE = {"GC": "1.1.0", "STATUS": "1.1.0"}
+_OF_NEWEST_VERSION = {"GC", "STATUS"}
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,117}"
 _NAMING = "it must begin with a letter or a digit, and have at most 118 letters, digits, _, . and -"  # so that a note has a file name
 _LONGEST_INTERFACE_NAME = 15
@@ -54,8 +52,8 @@ Ask = Callable[..., dict[str, Any]]
 """As `wire.ask`."""
 
 
-class CniError(Exception):
-    """An error for the runtime, with its code of the specification."""
+class CniError(VpcIpamError):
+    """An error for the runtime, with its code of the specification. The agent raises it too."""
 
     def __init__(self, code: int, message: str, details: str = "") -> None:
         super().__init__(message)
@@ -93,9 +91,9 @@ def run(environment: Mapping[str, str], read_stdin: Callable[[], bytes], ask: As
     try:
         if environment["CNI_COMMAND"] == "VERSION":
             return _line({"cniVersion": version, "supportedVersions": list(VERSIONS)}), 0
-        call = _Call(environment, read_stdin)
+        call = _Call(environment, read_stdin, ask)
         version = call.version
-        result = _VERBS[call.verb](call, ask)
+        result = _VERBS[call.verb](call)
     except CniError as error:
         code, message, details = error.code, str(error), error.details
     except wire.AgentUnreachable as error:
@@ -120,7 +118,8 @@ class _Call:
         folder: the agent's.
     """
 
-    def __init__(self, environment: Mapping[str, str], read_stdin: Callable[[], bytes]) -> None:
+    def __init__(self, environment: Mapping[str, str], read_stdin: Callable[[], bytes], ask: Ask) -> None:
+        self._ask = ask
         self.verb = environment["CNI_COMMAND"]
         required = _REQUIRED.get(self.verb, ())
         missing = [name for name in required if not environment.get(name)]
@@ -153,19 +152,21 @@ class _Call:
             raise CniError(DECODE_ERROR, "cniVersion must be a text", repr(version))
         if version not in VERSIONS:
             raise CniError(VERSION_ERROR, "incompatible CNI versions", f"config is {version!r}, plugin supports {list(VERSIONS)}")
-        if VERSIONS.index(version) < VERSIONS.index(_SINCE.get(self.verb, version)):
-            raise CniError(
-                VERSION_ERROR, f"config version does not allow {self.verb}", f"it is {version}, not {_SINCE[self.verb]} or newer"
-            )
+        if self.verb in _OF_NEWEST_VERSION and version != VERSIONS[-1]:
+            raise CniError(VERSION_ERROR, f"config version does not allow {self.verb}", f"it is {version}, not {VERSIONS[-1]}")
         return version
 
     @property
-    def key(self) -> "Key":
+    def key(self) -> tuple[str, str, str]:
         return self.network_name, self.container_id, self.if_name
 
-    def request(self, verb: str, **members: Any) -> dict[str, Any]:  # noqa: ANN401 - any member of a request
-        """Return a request about the sandbox."""
-        return {"verb": verb, "key": list(self.key), **members}
+    def ask(self, members: Mapping[str, Any], **options: Any) -> dict[str, Any]:  # noqa: ANN401 - those of `wire.ask`
+        """Ask the agent to do what the verb says. If it refuses, so does this."""
+        answer = self._ask(self.folder, {"verb": self.verb, **members}, **options)
+        error = answer.get("error")
+        if error is None:
+            return answer
+        raise CniError(error["code"], error["msg"], error.get("details", ""))
 
     def pod(self) -> tuple[str, str]:
         """Read the pod's namespace and name from CNI_ARGS; each is empty if it isn't there."""
@@ -186,10 +187,9 @@ class _Call:
         result = self.config.get("prevResult")
         if result is None:
             return None
-        lists = [result.get(name) or [] for name in ("interfaces", "ips")] if isinstance(result, dict) else [None]
-        if not all(isinstance(each, list) and all(isinstance(item, dict) for item in each) for each in lists):
+        if not isinstance(result, dict) or not all(_are_objects(result.get(name) or []) for name in ("interfaces", "ips")):
             raise CniError(DECODE_ERROR, "prevResult can't be read: interfaces and ips must be lists of objects")
-        return dict(result)
+        return result
 
     def wants_every_card(self) -> bool:
         """Tell whether the pod's annotations ask for an address of every network card."""
@@ -197,8 +197,8 @@ class _Call:
         annotations = runtime.get(_ANNOTATIONS) if isinstance(runtime, dict) else None
         return isinstance(annotations, dict) and annotations.get(_MULTI_NIC[0]) == _MULTI_NIC[1]
 
-    def ask_about_namespace(self, ask: Ask, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Ask the agent, and pass it the pod's network namespace."""
+    def ask_about_namespace(self, **members: Any) -> dict[str, Any]:  # noqa: ANN401 - any member of a request
+        """Ask the agent about the sandbox, and pass it the pod's network namespace."""
         try:
             descriptor = os.open(self.netns, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # else a FIFO would wait for a writer
         except (OSError, ValueError) as error:
@@ -206,7 +206,7 @@ class _Call:
         try:
             if not self._may_be_host and _is_own_namespace(descriptor):
                 raise CniError(NETNS_ERROR, "plugin's netns and netns from CNI_NETNS should not be the same")
-            return _refuse_errors(ask(self.folder, request, netns=descriptor))
+            return self.ask({"key": self.key, **members}, netns=descriptor)
         finally:
             os.close(descriptor)
 
@@ -239,20 +239,17 @@ def _is_own_namespace(descriptor: int) -> bool:
         return False
 
 
-def _refuse_errors(answer: dict[str, Any]) -> dict[str, Any]:
-    """Return an answer, unless it is an error."""
-    error = answer.get("error")
-    if error is None:
-        return answer
-    raise CniError(error["code"], error["msg"], error.get("details", ""))
+def _are_objects(items: object, *members: str) -> bool:
+    """Tell whether a value is a list of objects that have certain members."""
+    return isinstance(items, list) and all(isinstance(each, dict) and {*members} <= {*each} for each in items)
 
 
 # --- verbs ---------------------------------------------------------------------------------------------------------------
 
 
-def _add(call: _Call, ask: Ask) -> dict[str, Any]:
+def _add(call: _Call) -> dict[str, Any]:
     previous = call.previous_result() or {}
-    answer = call.ask_about_namespace(ask, call.request("ADD", pod=list(call.pod()), every_card=call.wants_every_card()))
+    answer = call.ask_about_namespace(pod=call.pod(), every_card=call.wants_every_card())
     interfaces, ips = list(previous.get("interfaces") or []), list(previous.get("ips") or [])
     for each in answer["attachments"]:
         mtu = {"mtu": each["mtu"]} if call.version == "1.1.0" else {}
@@ -267,22 +264,21 @@ def _ip(address: str, version: str) -> dict[str, Any]:
     return {**({"version": of_version[0]} if version == "0.4.0" else {}), "address": f"{address}/{of_version[1]}"}
 
 
-def _check(call: _Call, ask: Ask) -> None:
+def _check(call: _Call) -> None:
     previous = call.previous_result()
     if previous is None:
         raise CniError(CONFIG_ERROR, "CHECK needs the prevResult of the ADD")
     call.pod()  # as ADD does, only to refuse the same
-    answer = call.ask_about_namespace(ask, call.request("CHECK"))
-    listed = {ip.get("address") for ip in previous.get("ips") or []}
-    held = [_ip(address, call.version)["address"] for address in answer["addresses"]]
-    if not listed.issuperset(held):
+    listed = [ip.get("address") for ip in previous.get("ips") or []]
+    held = [_ip(address, call.version)["address"] for address in call.ask_about_namespace()["addresses"]]
+    if not all(each in listed for each in held):
         raise CniError(NOT_AS_EXPECTED, f"the sandbox holds {', '.join(held)}, which prevResult does not list")
 
 
-def _delete(call: _Call, ask: Ask) -> None:
+def _delete(call: _Call) -> None:
     """Delete a sandbox by its key alone. If no agent answers, leave a note: the agent looks for notes at its start and at each tick."""
     try:
-        _refuse_errors(ask(call.folder, call.request("DEL")))
+        call.ask({"key": call.key})
     except wire.AgentUnreachable as unreachable:
         from vpcipam.agent.notes import leave_note  # noqa: PLC0415 - most calls don't need it
 
@@ -292,24 +288,21 @@ def _delete(call: _Call, ask: Ask) -> None:
             raise CniError(IO_ERROR, f"{unreachable}, and can't be left a note: {error}", "start it with `vpcipam agent`") from None
 
 
-def _gc(call: _Call, ask: Ask) -> None:
+def _gc(call: _Call) -> None:
     named = [name for name in _ATTACHMENTS if name in call.config]
     if not named:
         raise CniError(CONFIG_ERROR, f"GC needs {_ATTACHMENTS[0]}: without the list, everything would go")
     attachments = [] if call.config[named[0]] is None else call.config[named[0]]  # Go writes an empty list as null
-    if not isinstance(attachments, list) or not all(
-        isinstance(each, dict) and {"containerID", "ifname"} <= {*each} for each in attachments
-    ):
+    if not _are_objects(attachments, "containerID", "ifname"):
         raise CniError(DECODE_ERROR, f"{named[0]} must be a list of objects with containerID and ifname")
-    valid = [[each["containerID"], each["ifname"]] for each in attachments]
-    _refuse_errors(ask(call.folder, {"verb": "GC", "network": call.network_name, "valid": valid}))
+    call.ask({"network": call.network_name, "valid": [[each["containerID"], each["ifname"]] for each in attachments]})
 
 
-def _status(call: _Call, ask: Ask) -> None:
-    _refuse_errors(ask(call.folder, {"verb": "STATUS"}, timeout_s=STATUS_TIMEOUT_S))
+def _status(call: _Call) -> None:
+    call.ask({}, timeout_s=STATUS_TIMEOUT_S)
 
 
-_VERBS: Final[Mapping[str, Callable[[_Call, Ask], dict[str, Any] | None]]] = {
+_VERBS: Final[Mapping[str, Callable[[_Call], dict[str, Any] | None]]] = {
     "ADD": _add,
     "CHECK": _check,
     "DEL": _delete,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import attrs
 
-from vpcipam.agent.wiring import PodInterface, WiringError
+from vpcipam.agent.wiring import PodInterface
 from vpcipam.datapath.apply import apply
 from vpcipam.datapath.commands import describe
 from vpcipam.datapath.eni import eni_plan, eni_teardown, table_of
@@ -39,12 +39,12 @@ def uses_nftables() -> bool:
     """Tell whether the host's iptables writes to nftables, so that connections are marked there (upstream decides by the same text).
 
     Raises:
-        WiringError: there is no iptables.
+        DatapathError: there is no iptables.
     """
     try:
         told = subprocess.run(_ASK_VERSION, capture_output=True, text=True, check=True).stdout  # noqa: S603 - the program is named here
     except (OSError, subprocess.CalledProcessError):
-        raise WiringError("iptables does not run here: install iptables and nftables") from None
+        raise DatapathError("iptables does not run here: install iptables and nftables") from None
     return "legacy" not in told
 
 
@@ -76,8 +76,7 @@ class KernelWiring:
         """Set up the node and its ENIs; see `Wiring`.
 
         Raises:
-            WiringError: the primary ENI has no interface here.
-            DatapathError: the kernel refuses what all pods need.
+            DatapathError: the primary ENI has no interface here, or the kernel refuses what all pods need.
         """
         standing = read(self._host)
         devices = {link.mac: link.name for link in standing if isinstance(link, Link) and link.mac}
@@ -86,7 +85,7 @@ class KernelWiring:
         primary = next((eni for eni in there.values() if eni.primary), None)
         if primary is None:
             macs = ", ".join(f"{eni.mac_address} of {eni.eni_id}" for eni in enis)
-            raise WiringError(f"no interface here has the MAC of the primary ENI ({macs}): run the agent in the node's namespace")
+            raise DatapathError(f"no interface here has the MAC of the primary ENI ({macs}): run the agent in the node's namespace")
         self._apply(host_plan(primary, self._settings, vpc_cidrs, nftables=self._nftables, standing=standing))
         usable = set()
         for eni_id, eni in there.items():
@@ -146,8 +145,7 @@ class KernelWiring:
 
     def disconnect(self, key: SandboxKey, pod: PodRef | None, addresses: tuple[str, ...]) -> None:
         """Disconnect a sandbox; see `Wiring`. The ENI of its address may be gone, so its rules of any table go."""
-        steps = pod_teardown(key, pod, [PodAddress(address, None) for address in addresses], self._settings)
-        self._apply(steps, undo=False)
+        self._apply(pod_teardown(key, pod, [PodAddress(each, None) for each in addresses], self._settings), undo=False)
 
     def check(self, key: SandboxKey, pod: PodRef | None, assignments: tuple[Assignment, ...], netns: str) -> tuple[str, ...]:
         """Say what a sandbox lacks; see `Wiring`. A later plugin of the chain may have changed kernel settings and MTUs."""

@@ -9,13 +9,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
 
 from vpcipam._units import NS_PER_S
-from vpcipam.agent import cni, wire
-from vpcipam.agent.agent import Agent, Answer
+from vpcipam.agent import wire
+from vpcipam.agent.agent import Agent, Answer, refusal
 from vpcipam.agent.introspection import PATH, enis_document
 from vpcipam.errors import InvalidArgument
 from vpcipam.prometheus import CONTENT_TYPE, IpamMetrics
@@ -25,6 +25,7 @@ READ_TIMEOUT_S: Final = 10.0
 _BACKLOG: Final = 1024
 _LONGEST_PATH: Final = 107  # sun_path without the zero
 _METRICS_PATH: Final = "/metrics"
+_JSON: Final = "application/json"
 
 
 def steady_clock() -> Callable[[], int]:
@@ -65,7 +66,7 @@ class Runner:
         self._log = log
         self._stopping = threading.Event()
         # Listening before the notes are read: a plugin that finds no agent here leaves its note in time.
-        self._plugin = _PluginServer(folder, self._answer, log)
+        self._plugin = _PluginServer(folder, self._answer)
         try:
             self._http = _HttpServer(port, self._page, log)
         except OSError as error:
@@ -82,18 +83,16 @@ class Runner:
             VpcIpamError: the agent can't start.
         """
         threads = [threading.Thread(target=each.serve_forever, kwargs={"poll_interval": 0.1}) for each in (self._plugin, self._http)]
-        started: list[threading.Thread] = []
         try:
             self._agent.start(self._clock())
             self._metrics.watch(self._agent.node)
             for thread in threads:
                 thread.start()
-                started.append(thread)
             on_ready()
             self._tick_until_stopped()
         finally:
             for server, thread in zip((self._plugin, self._http), threads, strict=True):
-                if thread in started:
+                if thread.ident is not None:  # it was started
                     server.shutdown()
                     thread.join()
                 server.server_close()
@@ -114,40 +113,27 @@ class Runner:
 
     def _answer(self, line: bytes, netns: str | None) -> Answer:
         try:
-            return self._agent.answer(wire.decode(line), netns, self._clock())
+            request = wire.decode(line)
         except wire.MessageError as error:
-            return {"error": {"code": cni.DECODE_ERROR, "msg": str(error), "details": ""}}
-        except Exception as error:  # noqa: BLE001 - one request that fails must not end the others
-            self._log(f"internal error: {type(error).__name__}: {error}")
-            return {"error": {"code": cni.INTERNAL_ERROR, "msg": f"the agent failed: {type(error).__name__}: {error}", "details": ""}}
+            return refusal(error)
+        return self._agent.answer(request, netns, self._clock())
 
-    def _page(self, path: str) -> tuple[str, str] | None:
-        """Return the content type and the text of a page."""
+    def _page(self, path: str) -> tuple[str, str]:
+        """Return the content type and the text of a page; that of an unknown path lists the others, as ipamd's does."""
         now_ns = self._clock()
         if path == _METRICS_PATH:
             return CONTENT_TYPE, self._metrics.text(now_ns)
         if path == PATH:
-            return "application/json", json.dumps(enis_document(self._agent.node.datastores, now_ns))
-        return None
+            return _JSON, json.dumps(enis_document(self._agent.node.datastores, now_ns))
+        return _JSON, json.dumps({"AvailableCommands": [PATH, _METRICS_PATH]})
 
 
-class _Server(socketserver.ThreadingMixIn, socketserver.BaseServer):
-    """Answers each connection in a thread."""
+class _PluginServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    """Answers each connection of the plugin in a thread. Closing it waits for the answers under way."""
 
     request_queue_size = _BACKLOG
-    log: Callable[[str], object]
 
-    def handle_error(self, *_: object) -> None:
-        """Log the failure of a connection on one line."""
-        self.log(f"a connection failed: {sys.exception()!r}")
-
-
-class _PluginServer(_Server, socketserver.UnixStreamServer):
-    """The socket of the plugin. Closing it waits for the answers under way."""
-
-    daemon_threads = False
-
-    def __init__(self, folder: str, answer: Callable[[bytes, str | None], Answer], log: Callable[[str], object]) -> None:
+    def __init__(self, folder: str, answer: Callable[[bytes, str | None], Answer]) -> None:
         path = wire.socket_path(folder)
         if len(os.fsencode(path)) > _LONGEST_PATH:
             raise InvalidArgument(f"{path} is too long for a socket ({_LONGEST_PATH} bytes): give a folder with a shorter path")
@@ -158,7 +144,7 @@ class _PluginServer(_Server, socketserver.UnixStreamServer):
             super().__init__(path, _PluginHandler)
         finally:
             os.umask(mask)
-        self.answer, self.log = answer, log
+        self.answer = answer
 
     def server_close(self) -> None:
         """Stop listening, and let the plugin find no socket."""
@@ -194,14 +180,16 @@ def _has_gone(connection: socket.socket) -> bool:
     return bool(hang_ups.poll(0))
 
 
-class _HttpServer(_Server, HTTPServer):
+class _HttpServer(ThreadingHTTPServer):
     """Introspection and metrics."""
 
-    daemon_threads = True
-
-    def __init__(self, port: int, page: Callable[[str], tuple[str, str] | None], log: Callable[[str], object]) -> None:
+    def __init__(self, port: int, page: Callable[[str], tuple[str, str]], log: Callable[[str], object]) -> None:
         super().__init__(("127.0.0.1", port), _HttpHandler)
         self.page, self.log = page, log
+
+    def handle_error(self, *_: object) -> None:
+        """Log a page that failed, or a reader that has gone, on one line."""
+        self.log(f"a page can't be served: {sys.exception()!r}")
 
 
 class _HttpHandler(BaseHTTPRequestHandler):
@@ -209,8 +197,7 @@ class _HttpHandler(BaseHTTPRequestHandler):
     timeout = READ_TIMEOUT_S
 
     def do_GET(self) -> None:
-        path = self.path.partition("?")[0]
-        kind, text = self.server.page(path) or ("application/json", json.dumps({"AvailableCommands": [PATH, _METRICS_PATH]}))
+        kind, text = self.server.page(self.path.partition("?")[0])
         body = text.encode()
         self.send_response(200)
         self.send_header("Content-Type", kind)

@@ -7,13 +7,8 @@ import attrs
 
 from vpcipam.datapath.values import Readable
 from vpcipam.ec2.api import NetworkInterface, Subnet
-from vpcipam.errors import VpcIpamError
 from vpcipam.sandbox import PodRef, SandboxKey
 from vpcipam.stats import Assignment
-
-
-class WiringError(VpcIpamError):
-    """The kernel refuses a change, or lacks what it needs."""
 
 
 @attrs.frozen
