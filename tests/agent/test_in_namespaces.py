@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import threading
 
 import pytest
 from nodes_to_run import QUIET, Account, Plugin, S
@@ -171,10 +172,14 @@ def test_a_namespace_that_is_none_is_refused(world, tmp_path):
     before = node.state()
     (tmp_path / "file").touch()
     os.mkfifo(tmp_path / "pipe")  # to open it would wait for a writer
+    writer = threading.Timer(20, lambda: os.close(os.open(tmp_path / "pipe", os.O_WRONLY)))
+    writer.start()
     for name in ("file", "pipe"):
         answer = node.plugin.add("c1", "web-0", netns=str(tmp_path / name))
         assert answer["error"]["code"] == cni.NETNS_ERROR
         assert (node.state(), node.plugin.addresses()) == (before, {})
+    assert not writer.finished.is_set()
+    writer.cancel()
 
 
 def test_a_pod_that_comes_back_under_its_name(world, namespaces):

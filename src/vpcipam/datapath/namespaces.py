@@ -30,7 +30,8 @@ def opened(paths: Mapping[str, str | None]) -> Iterator[dict[str, int]]:
         found: dict[str, int] = {}
         for name, path in paths.items():
             try:
-                found[name] = os.open(_OWN if path is None else path, os.O_RDONLY | os.O_CLOEXEC)
+                # Without O_NONBLOCK, a path that is a FIFO would wait for a writer.
+                found[name] = os.open(_OWN if path is None else path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
             except OSError as error:
                 raise UnknownNamespace(f"the network namespace {path} can't be opened: {file_trouble(error)}") from error
             stack.callback(os.close, found[name])
