@@ -72,7 +72,7 @@ TABLE = NftTable(
     name="ours",
     chains=(
         NftChain(name="regular", rules=("counter ip daddr 10.0.0.0/16 return", "counter ct mark set ct mark | 0x00000080")),
-        NftChain(name="base", rules=('iifname "eni*" counter jump regular',), type="nat", hook="prerouting", priority=-90, policy="accept"),
+        NftChain(name="base", rules=('iifname "eni*" counter jump regular',), base="type nat hook prerouting priority -90; policy accept;"),
     ),
 )
 VALUES = {

@@ -140,7 +140,7 @@ CASES = [
         NftTable(name="t", chains=(NftChain(name="a", rules=("counter",)),)),
         Mode.REPLACE,
         "nft table ip t: a: counter",
-        "nft -f - <<'EOF'\ntable ip t\ndelete table ip t\ntable ip t\nadd chain ip t a\nadd rule ip t a counter\nEOF",
+        "nft -f - <<'EOF'\ntable ip t\ndelete table ip t\ntable ip t\nadd chain ip t a { }\nadd rule ip t a counter\nEOF",
     ),
 ]
 

@@ -159,10 +159,10 @@ def test_comments_and_blank_lines_are_skipped():
     [
         ("", "has no secret"),
         ("# nothing", "has no secret"),
-        (OLD, "line 1 of the key file must be a generation of its own"),
-        (f"0 {OLD}", "line 1 of the key file must be a generation of its own, 1 to 255"),
+        (OLD, "line 1 of the key file needs a new generation"),
+        (f"0 {OLD}", "line 1 of the key file needs a new generation, 1 to 255"),
         (f"256 {OLD}", "1 to 255"),
-        (f"1 {OLD}\n1 {NEW}", "line 2 of the key file must be a generation of its own"),
+        (f"1 {OLD}\n1 {NEW}", "line 2 of the key file needs a new generation"),
         (f"1 {OLD}x", "hexadecimal digits"),
         (f"1 {OLD}1", "hexadecimal digits"),
         (f"1 {OLD[2:]}", r"the secret in line 1 of the key file is too short: openssl rand -hex 32"),

@@ -144,7 +144,7 @@ def test_excluded_cidrs_are_neither_translated_nor_marked():
 def test_everything_can_be_excluded():
     settings = changed(AWS_VPC_K8S_CNI_EXCLUDE_SNAT_CIDRS="0.0.0.0/0")
     assert chains(plan(settings))["AWS-SNAT-CHAIN-0"][0] == "-j RETURN"
-    assert connmark_table("eni", 0x80, ["10.0.0.0/16", "0.0.0.0/0"]).chains[1].rules[0] == "counter return"
+    assert connmark_table("eni", 0x80, ["10.0.0.0/16", "0.0.0.0/0"]).chains[1].rules[1] == "counter return"
 
 
 def test_external_snat_leaves_an_empty_chain_and_no_way_into_it():

@@ -51,7 +51,7 @@ def test_what_nft_prints_of_a_node_is_what_its_plan_has():
 def test_other_tables_are_read_too():
     chains = (
         NftChain(name="empty"),
-        NftChain(name="hook", type="filter", hook="input", priority=0, policy="drop"),
+        NftChain(name="hook", base="type filter hook input priority 0; policy drop;"),
         NftChain(name="regular", rules=('meta mark 0x00000005 comment "a b { }"',)),
     )
     assert parse_table(OTHER, "ip6", "other") == NftTable(family="ip6", name="other", chains=chains)
@@ -71,14 +71,14 @@ def test_any_text_is_read(text):
 def test_a_table_is_replaced_in_one_transaction():
     table = NftTable(
         name="t",
-        chains=(NftChain(name="a", rules=("counter",)), NftChain(name="b", type="nat", hook="output", priority=-90, policy="accept")),
+        chains=(NftChain(name="a", rules=("counter",)), NftChain(name="b", base="type nat hook output priority -90; policy accept;")),
     )
     assert table_text(table).splitlines() == [
         "table ip t",
         "delete table ip t",
         "table ip t",
-        "add chain ip t a",
-        "add chain ip t b { type nat hook output priority -90; policy accept; }",
+        "add chain ip t a { }",
+        "add chain ip t b { type nat hook output priority -90; policy accept;}",
         "add rule ip t a counter",
     ]
 

@@ -184,5 +184,5 @@ def test_a_deleted_interface_takes_along_what_is_on_it_but_no_rules():
 
 
 def test_a_refusal_says_what_was_wrong():
-    with pytest.raises(InvalidArgument, match=r"name must be the name of an interface, 1 to 15 characters without / or :, not 'a/b'"):
+    with pytest.raises(InvalidArgument, match=r"name must name an interface, with 1 to 15 characters without / or :, not 'a/b'"):
         Link(name="a/b")

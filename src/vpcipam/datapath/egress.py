@@ -59,13 +59,9 @@ def egress_plan(key: SandboxKey, address: str, node_address: str, settings: Sett
     name, within = _host_name(key), f"v{version}if0"
     snat = f"-j SNAT --to-source {ipaddress.ip_address(node_address)} {options.snat_flag}".rstrip()
     chain = attrs.evolve(_chain(key, address), rules=(f"-d {_MULTICAST[version]} -j ACCEPT", snat))
-    off = f"net/ipv6/conf/{key.if_name}/disable_ipv6"
     return (
-        setting("net/ipv4/ip_forward", "1", "the node routes packets of its pods")
-        if version == 4
-        else setting(off, "1", "IPv6 leaves by the second interface only", namespace="pod"),
         *joined(key, EGRESS_INDEX, name, within, options.pod_mtu, quiet={"accept_ra": "0"}),
-        *(_ipv4(name, within, address) if version == 4 else _ipv6(name, within, address, pod_macs(key, EGRESS_INDEX)[0])),
+        *(_ipv4(name, within, address) if version == 4 else _ipv6(key, name, within, address)),
         Step(Route(destination=address, device=name), Mode.REPLACE, "answers reach the pod, also if a dying pod has its address"),
         Step(chain, Mode.REPLACE, "the pod's egress gets the node's address"),
         Step(_jump(chain, address), Mode.ADD, "everything from the pod's egress address passes its chain"),
@@ -122,6 +118,7 @@ def _ipv4(name: str, within: str, address: str) -> Iterator[Step]:
     connected = Route(destination=str(span), device=within, scope=None, metric=None, protocol=None)
     beside = Route(destination=gateway, device=within, source=address)
     beyond = Route(destination=str(span), gateway=gateway, device=within, source=address)
+    yield setting("net/ipv4/ip_forward", "1", "the node routes packets of its pods")
     yield in_pod(Address(address=f"{address}/{span.prefix_length}", device=within), Mode.EXCLUSIVE, "the pod's address for egress")
     yield in_pod(default, Mode.EXCLUSIVE, "everything over IPv4 goes to the host")
     yield in_pod(connected, Mode.DELETE_ONE, "no other pod is on this veth")
@@ -130,12 +127,14 @@ def _ipv4(name: str, within: str, address: str) -> Iterator[Step]:
     yield Step(Address(address=gateway, device=name, scope="link"), Mode.EXCLUSIVE, "the host answers for the gateway")
 
 
-def _ipv6(name: str, within: str, address: str, mac: str) -> Iterator[Step]:
+def _ipv6(key: SandboxKey, name: str, within: str, address: str) -> Iterator[Step]:
     """Give the pod an IPv6 address, and route everything by the link-local address of the host's end."""
-    gateway = _link_local(mac)
+    gateway = _link_local(pod_macs(key, EGRESS_INDEX)[0])
     here = Address(address=f"{gateway}/64", device=name, scope="link")
     own = Address(address=f"{address}/{Cidr.parse(EGRESS_RANGES[6]).prefix_length}", device=within)
     default = Route(destination=everywhere(6), gateway=gateway, device=within)
+    off = f"net/ipv6/conf/{key.if_name}/disable_ipv6"
+    yield setting(off, "1", "IPv6 leaves by the second interface only", namespace="pod")
     yield from ipv6_in_pod("lo", within, on=True)
     yield setting(f"net/ipv6/conf/{within}/keep_addr_on_down", "1", "the address survives a restart of the interface", namespace="pod")
     yield Step(here, Mode.ADD, "the host's end needs the address that follows from its MAC, whatever the kernel is told to generate")

@@ -54,7 +54,7 @@ class Keyring:
             found = _LINE.fullmatch(content)
             if found is None or not 1 <= int(found[1]) <= _LAST_GENERATION or int(found[1]) in secrets:
                 raise InvalidArgument(
-                    f"line {number} of the key file must be a generation of its own, 1 to {_LAST_GENERATION}, and hexadecimal digits"
+                    f"line {number} of the key file needs a new generation, 1 to {_LAST_GENERATION}, and hexadecimal digits"
                 )
             secrets[int(found[1])] = bytes.fromhex(found[2])
             if len(found[2]) < 2 * _LEAST_SECRET_BYTES:
@@ -116,16 +116,11 @@ def encryption_plan(
     states = {state for peer in others for state in _states(node.address, peer.address, keys)}
     policies = {policy for peer in others for policy in _policies(node, peer)}
     former = [each for each in standing if isinstance(each, XfrmState | XfrmPolicy) and each not in states | policies]
-    # A tunnel can be used once its state is there, and packets leave it once no policy names it.
-    steps = [Step(each, Mode.REPLACE, "packets of this pair of nodes are encrypted with this key") for each in sorted(states, key=_order)]
-    steps += (Step(each, Mode.REPLACE, "these packets pass the tunnel only") for each in sorted(policies, key=_order))
-    steps += (Step(each, Mode.ABSENT, "nobody sends by this tunnel any more") for each in sorted(former, key=_order, reverse=True))
+    # A tunnel can be used once its state is there, and packets leave it once no policy names it. XfrmPolicy sorts before XfrmState.
+    steps = [Step(each, Mode.REPLACE, "packets of this pair of nodes are encrypted with this key") for each in sorted(states, key=repr)]
+    steps += (Step(each, Mode.REPLACE, "these packets pass the tunnel only") for each in sorted(policies, key=repr))
+    steps += (Step(each, Mode.ABSENT, "nobody sends by this tunnel any more") for each in sorted(former, key=repr))
     return tuple(steps)
-
-
-def _order(value: XfrmState | XfrmPolicy) -> tuple[str, ...]:
-    kind = ("1", str(value.spi)) if isinstance(value, XfrmState) else ("2", value.direction)
-    return kind[0], value.source, value.destination, kind[1]
 
 
 def _states(own: str, peer: str, keys: Keyring) -> Iterator[XfrmState]:

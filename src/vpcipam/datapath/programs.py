@@ -96,10 +96,12 @@ def _saved(family: int, table: str | None = None) -> frozenset[XtablesChain | Xt
     return parse_save(_run(f"{PROGRAMS[family]}-save", *(("-t", table) if table else ())).stdout, family)
 
 
-def read_xtables() -> Iterator[OfPrograms]:
-    """Read all chains and rules of iptables and ip6tables."""
+def read_filters() -> Iterator[OfPrograms]:
+    """Read all chains and rules of iptables and ip6tables, and the tables of nftables of the families ip and ip6 that are not theirs."""
     for family in PROGRAMS:
         yield from _saved(family)
+    for name in _NFT_FAMILIES:
+        yield from _tables(name)
 
 
 def read_sysctls(names: Iterable[str]) -> Iterator[OfPrograms | Sysctl]:
@@ -115,16 +117,8 @@ def read_xfrm() -> Iterator[XfrmState | XfrmPolicy]:
         yield from parse_xfrm(_run("ip", "xfrm", *kind).stdout)
 
 
-# --- nftables -------------------------------------------------------------------------------------------------------------
-
-_FAMILIES = ("ip", "ip6")
+_NFT_FAMILIES = ("ip", "ip6")
 _OF_IPTABLES = {"raw", "mangle", "nat", "filter", "security"}
-
-
-def read_nft() -> Iterator[NftTable]:
-    """Read the tables of nftables of the families ip and ip6, without those of iptables."""
-    for family in _FAMILIES:
-        yield from _tables(family)
 
 
 def _tables(family: str, wanted: str | None = None) -> Iterator[NftTable]:

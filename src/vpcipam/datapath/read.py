@@ -33,20 +33,18 @@ def read(
         DatapathError: the kernel or a program refuses.
         UnknownNamespace: the path is not that of a namespace.
     """
-    return in_thread(lambda: _read(namespace, sysctls, filters=filters, encryption=encryption))
 
-
-def _read(namespace: str | None, sysctls: Iterable[str], *, filters: bool, encryption: bool) -> frozenset[Readable]:
-    found: set[Readable] = set()
-    try:
+    def work() -> frozenset[Readable]:
+        found: set[Readable] = set()
         with opened({"host": namespace}), netlink.Socket() as ipr:
             for kind in get_args(OfNetlink):
                 found.update(netlink.read(ipr, kind))
-            if filters:
-                found.update(programs.read_xtables(), programs.read_nft())
-            if encryption:
-                found.update(programs.read_xfrm())
+            found.update(programs.read_filters() if filters else ())
+            found.update(programs.read_xfrm() if encryption else ())
             found.update(programs.read_sysctls(sysctls))
+        return frozenset(found)
+
+    try:
+        return in_thread(work)
     except OSError as error:
         raise DatapathError(f"the namespace {namespace or 'of this process'} can't be read: {error.strerror}; run as root") from error
-    return frozenset(found)

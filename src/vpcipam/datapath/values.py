@@ -28,9 +28,7 @@ def _check_device(_: object, field: "attrs.Attribute[Any]", name: str | None) ->
     if name is None and field.default is None:
         return
     if not name or len(name) > _LONGEST_NAME or name in {".", ".."} or any(each in "/:" or each.isspace() for each in name):
-        raise InvalidArgument(
-            f"{field.name} must be the name of an interface, 1 to {_LONGEST_NAME} characters without / or :, not {name!r}"
-        )
+        raise InvalidArgument(f"{field.name} must name an interface, with 1 to {_LONGEST_NAME} characters without / or :, not {name!r}")
 
 
 def _address(text: str) -> str:
@@ -262,16 +260,13 @@ class NftChain:
     """A chain of an nftables table.
 
     Attributes:
+        base: the hook, as nft writes it: `type nat hook prerouting priority -90; policy accept;`. Empty for a regular chain.
         rules: in order, as nft writes them, counters without their counts.
-        type: `nat` or `filter` for a base chain; None for a regular chain, which has no hook, priority and policy either.
     """
 
     name: str
+    base: str = ""
     rules: tuple[str, ...] = ()
-    type: str | None = None
-    hook: str | None = None
-    priority: int | None = None
-    policy: str | None = None
 
 
 @attrs.frozen(kw_only=True)
