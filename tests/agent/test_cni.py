@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from waiting import pipe_without_writer
 
 from vpcipam.agent import cni, wire
 from vpcipam.agent.notes import notes
@@ -343,8 +344,8 @@ def test_a_namespace_that_is_gone_is_an_error(runtime, verb):
 
 def test_a_namespace_that_is_a_pipe_is_not_waited_for(runtime, tmp_path):
     """Nobody writes to it. The agent says that it is none."""
-    os.mkfifo(tmp_path / "pipe")
-    assert runtime.call("ADD", environment={"CNI_NETNS": str(tmp_path / "pipe")})[1] == 0
+    with pipe_without_writer(tmp_path / "pipe") as pipe:
+        assert runtime.call("ADD", environment={"CNI_NETNS": pipe})[1] == 0
 
 
 OWN = "/proc/self/ns/net"

@@ -1,12 +1,11 @@
 """The agent over the kernel: two nodes of one VPC in network namespaces, whose fabric drops what an ENI may not send."""
 
 import json
-import os
 import random
-import threading
 
 import pytest
 from nodes_to_run import QUIET, Account, Plugin, S
+from waiting import pipe_without_writer
 
 from vpcipam import Ec2Model, Settings
 from vpcipam.agent import cni
@@ -171,15 +170,11 @@ def test_a_namespace_that_is_none_is_refused(world, tmp_path):
     node = world.node("one").start()
     before = node.state()
     (tmp_path / "file").touch()
-    os.mkfifo(tmp_path / "pipe")  # to open it would wait for a writer
-    writer = threading.Timer(20, lambda: os.close(os.open(tmp_path / "pipe", os.O_WRONLY)))
-    writer.start()
-    for name in ("file", "pipe"):
-        answer = node.plugin.add("c1", "web-0", netns=str(tmp_path / name))
-        assert answer["error"]["code"] == cni.NETNS_ERROR
-        assert (node.state(), node.plugin.addresses()) == (before, {})
-    assert not writer.finished.is_set()
-    writer.cancel()
+    with pipe_without_writer(tmp_path / "pipe") as pipe:
+        for path in (str(tmp_path / "file"), pipe):
+            answer = node.plugin.add("c1", "web-0", netns=path)
+            assert answer["error"]["code"] == cni.NETNS_ERROR
+            assert (node.state(), node.plugin.addresses()) == (before, {})
 
 
 def test_a_pod_that_comes_back_under_its_name(world, namespaces):

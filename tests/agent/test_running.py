@@ -255,6 +255,7 @@ def test_a_page_that_fails_is_one_line_of_the_log(account, monkeypatch, capfd):
 
 
 def test_a_browser_that_says_nothing_is_left(account, monkeypatch):
+    assert running._HttpHandler.timeout == running.READ_TIMEOUT_S
     monkeypatch.setattr(running._HttpHandler, "timeout", 0.01)
     with running_agent(account) as runner, socket.create_connection(("127.0.0.1", int(runner.url.rpartition(":")[2]))) as silent:
         assert silent.recv(1) == b""

@@ -1,5 +1,8 @@
 """Wait for what other processes and threads do."""
 
+import contextlib
+import os
+import threading
 import time
 
 
@@ -9,3 +12,15 @@ def wait_for(condition, timeout_s=60):
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+@contextlib.contextmanager
+def pipe_without_writer(path):
+    """Make a FIFO. Whoever waits for a writer gets one after 20 s, and fails the test."""
+    os.mkfifo(path)
+    writer = threading.Timer(20, lambda: os.close(os.open(path, os.O_WRONLY)))
+    writer.start()
+    yield str(path)
+    waited = writer.finished.is_set()
+    writer.cancel()
+    assert not waited
