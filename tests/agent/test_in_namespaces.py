@@ -260,8 +260,10 @@ def test_gc_sweeps_what_nobody_holds(world):
 
 
 def test_an_eni_that_is_freed_leaves_no_rule(world):
-    """Upstream forgets the rule of an ENI that disappears by itself."""
+    """Upstream forgets the rule of an ENI that disappears by itself. A rule of somebody else stays."""
     node = world.node("one").start()
+    foreign = Rule(source="192.168.1.5", table=500, priority=32765)  # what the kernel gives a rule without a priority on a bare host
+    node.namespace.run("ip", "rule", "add", "from", "192.168.1.5", "lookup", "500", "priority", "32765")
     for number in range(3):
         node.add(f"pod-{number}")
     node.tick(5 * S)
@@ -274,7 +276,7 @@ def test_an_eni_that_is_freed_leaves_no_rule(world):
         node.tick(second * S)
     assert len(node.agent.node.datastores[0].eni_ids) == 1
     found = node.wiring.look()
-    assert not any(isinstance(each, Rule) and each.priority == 32765 for each in found)
+    assert {each for each in found if isinstance(each, Rule) and each.priority == 32765} == {foreign}
     assert not any(isinstance(each, Route) and each.table == 2 for each in found)
 
 

@@ -6,21 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 import attrs
 
 from vpcipam.agent.wiring import PodInterface
+from vpcipam.datapath import layout
 from vpcipam.datapath.apply import apply
 from vpcipam.datapath.commands import describe
 from vpcipam.datapath.eni import eni_plan, eni_teardown, table_of
 from vpcipam.datapath.host import host_plan
-from vpcipam.datapath.layout import (
-    FROM_ENI_PRIORITY,
-    FROM_POD_PRIORITY,
-    TO_POD_PRIORITY,
-    DatapathEni,
-    PodAddress,
-    host_interface,
-    pod_interface,
-    pod_macs,
-    whole,
-)
+from vpcipam.datapath.layout import DatapathEni, PodAddress
 from vpcipam.datapath.options import datapath_options
 from vpcipam.datapath.ownership import owned
 from vpcipam.datapath.pod import host_side_teardown, pod_plan, pod_teardown
@@ -97,7 +88,7 @@ class KernelWiring:
                 continue
             self._tables[eni_id] = MAIN_TABLE if eni.primary else table_of(eni, standing)
             usable.add(eni_id)
-        self._forget_gone_enis(standing, {whole(eni.address) for eni in there.values()})
+        self._forget_gone_enis(standing, {layout.whole(eni.address) for eni in there.values()})
         return frozenset(usable)
 
     def _described(self, eni: NetworkInterface, subnet: Subnet, devices: Mapping[str, str]) -> DatapathEni | None:
@@ -120,8 +111,8 @@ class KernelWiring:
 
     def _forget_gone_enis(self, standing: Iterable[Readable], addresses: set[str]) -> None:
         """Remove the rules of ENIs that are gone. An ENI that has no interface yet gets its rule again when it has one."""
-        for rule in standing:
-            if isinstance(rule, Rule) and rule.priority == FROM_ENI_PRIORITY and rule.source and rule.source not in addresses:
+        for rule in owned(standing, self._settings):
+            if isinstance(rule, Rule) and rule.priority == layout.FROM_ENI_PRIORITY and rule.source and rule.source not in addresses:
                 self._apply(eni_teardown(rule.source.partition("/")[0]))
 
     def connect(self, key: SandboxKey, pod: PodRef | None, assignments: tuple[Assignment, ...], netns: str) -> tuple[PodInterface, ...]:
@@ -134,10 +125,10 @@ class KernelWiring:
         return tuple(
             PodInterface(
                 address=each.address,
-                host_name=host_interface(self._options.veth_prefix, key, pod, index),
-                host_mac=pod_macs(key, index)[0],
-                pod_name=pod_interface(key, index),
-                pod_mac=pod_macs(key, index)[1],
+                host_name=layout.host_interface(self._options.veth_prefix, key, pod, index),
+                host_mac=layout.pod_macs(key, index)[0],
+                pod_name=layout.pod_interface(key, index),
+                pod_mac=layout.pod_macs(key, index)[1],
                 mtu=self._options.pod_mtu,
             )
             for index, each in enumerate(assignments)
@@ -162,18 +153,18 @@ class KernelWiring:
 
     def is_connected(self, key: SandboxKey, standing: frozenset[Readable]) -> bool:
         """Tell whether the host has the interface of a sandbox, by its MAC: AWS_VPC_K8S_CNI_VETHPREFIX may have been another."""
-        mac = pod_macs(key)[0]
+        mac = layout.pod_macs(key)[0]
         return any(isinstance(each, Link) and each.mac == mac for each in standing)
 
     def repair(self, key: SandboxKey, pod: PodRef | None, assignments: tuple[Assignment, ...], standing: frozenset[Readable]) -> None:
         """Restore the routes and rules of a connected sandbox, and remove rules that send its packets out of another ENI."""
         plan = self._plan(key, pod, assignments)
         wanted = {step.value: step for step in plan if step.namespace == "host" and isinstance(step.value, Route | Rule)}
-        sources = {whole(each.address) for each in assignments}
+        sources = {layout.whole(each.address) for each in assignments}
         stale = [
             Step(rule, Mode.ABSENT, "the address is on another ENI now")
             for rule in standing
-            if isinstance(rule, Rule) and rule.priority == FROM_POD_PRIORITY and rule.source in sources and rule not in wanted
+            if isinstance(rule, Rule) and rule.priority == layout.FROM_POD_PRIORITY and rule.source in sources and rule not in wanted
         ]
         missing = [step for value, step in wanted.items() if value not in standing]
         if missing or stale:  # mostly not
@@ -182,7 +173,7 @@ class KernelWiring:
     def sweep(self, held: Callable[[], frozenset[str]]) -> None:
         """Remove the routes and rules of addresses that no sandbox holds; see `Wiring`."""
         there = {cidr for value in owned(self.look(), self._settings) if (cidr := _pod_cidr(value)) is not None}
-        for cidr in sorted(there - {whole(address) for address in held()}):
+        for cidr in sorted(there - {layout.whole(address) for address in held()}):
             self._apply(tuple(host_side_teardown(cidr.partition("/")[0], None)), undo=False)
 
     def _plan(self, key: SandboxKey, pod: PodRef | None, assignments: tuple[Assignment, ...]) -> tuple[Step, ...]:
@@ -202,9 +193,9 @@ def _checked(values: Iterable[Readable]) -> frozenset[Readable]:
 def _pod_cidr(value: Readable) -> str | None:
     """Return the address of the pod that a rule or a route is for, None if it is for none."""
     match value:
-        case Rule(priority=priority, destination=cidr) if priority == TO_POD_PRIORITY:
+        case Rule(priority=priority, destination=cidr) if priority == layout.TO_POD_PRIORITY:
             return cidr
-        case Rule(priority=priority, source=cidr) if priority == FROM_POD_PRIORITY:
+        case Rule(priority=priority, source=cidr) if priority == layout.FROM_POD_PRIORITY:
             return cidr
         case Route(table=table, destination=cidr) if table == MAIN_TABLE:
             return cidr
