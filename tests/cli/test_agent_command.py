@@ -2,6 +2,7 @@
 
 import pytest
 
+from vpcipam.cli import agent
 from vpcipam.cli.ec2_client import make_client
 
 
@@ -40,3 +41,14 @@ def test_without_credentials_ec2_is_not_reached(cli):
 def test_settings_that_no_node_takes_are_refused(cli):
     pytest.importorskip("pyroute2")
     assert "WARM_IP_TARGET" in cli("agent", "--instance-id", "i-1", "--set", "WARM_IP_TARGTE=1").refusal
+
+
+def test_a_log_that_nobody_reads_any_more_does_not_stop_the_agent(monkeypatch):
+    class Gone:
+        encoding = "utf-8"
+
+        def write(self, _):
+            raise BrokenPipeError
+
+    monkeypatch.setattr("sys.stderr", Gone())
+    agent._log("a line")
