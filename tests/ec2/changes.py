@@ -5,6 +5,8 @@ import re
 
 from vpcipam.ec2.api import is_mutating
 from vpcipam.ec2.model import Ec2Model
+from vpcipam.ec2.resources import LaunchSettings
+from vpcipam.ec2.state.launching import LaunchInterface
 from vpcipam.limits import InstanceLimits
 
 NITRO = InstanceLimits(instance_type="nitro.test", eni_limit=4, ipv4_per_eni=6, ipv6_per_eni=4)
@@ -55,7 +57,8 @@ class World:
         tables += (held.elastic_ips, held.launch_templates)
         templates = held.launch_templates.values()
         versions = [each.version_view(number + 1) for each in templates for number in range(len(each.versions))]
-        return (*(tuple(record.view() for record in table.values()) for table in tables), versions)
+        launches = [(each.settings, each.state_changed_ns) for each in held.instances.values()]
+        return (*(tuple(record.view() for record in table.values()) for table in tables), versions, launches)
 
     def subnet(self, number):
         return _one(self.ec2._account.subnets, number, "subnet-0")
@@ -99,6 +102,14 @@ class World:
             {"attachment_id": attachment and attachment.attachment_id, "delete_on_termination": True},
         )
         self.ec2.modify_network_interface_attribute(eni_id, **ways[number % len(ways)], now_ns=now_ns)
+
+    def launch(self, first, second, now_ns):
+        """A launch with a new primary ENI, or with one that exists beside a new one."""
+        if second % 2 == 0:
+            return self.ec2.launch_instance(NITRO, self.subnet(first), now_ns=now_ns)
+        interfaces = LaunchInterface(eni_id=self.loose(second)), LaunchInterface(subnet_id=self.subnet(first), device_index=1)
+        settings = LaunchSettings(key_name=f"k{first}", user_data="eA==", monitored=True, ebs_optimized=first % 2 == 0)
+        return self.ec2.launch_instances(NITRO, interfaces, settings=settings, now_ns=now_ns)
 
     def call(self, action, first, second, now_ns):
         return CALLS[action](self, first, second, now_ns)
@@ -149,7 +160,7 @@ CALLS = {
     "DeleteSubnetCidrReservation": lambda w, a, _, now_ns: w.ec2.delete_subnet_cidr_reservation(
         _one(w.ec2._account.reservations, a, "scr-0"), now_ns=now_ns
     ),
-    "RunInstances": lambda w, a, _, now_ns: w.ec2.launch_instance(NITRO, w.subnet(a), now_ns=now_ns),
+    "RunInstances": lambda w, a, b, now_ns: w.launch(a, b, now_ns),
     "TerminateInstances": lambda w, a, _, now_ns: w.ec2.terminate_instances([_one(w.ec2._account.instances, a, "i-0")], now_ns=now_ns),
     "StopInstances": lambda w, a, _, now_ns: w.ec2.stop_instances([_one(w.ec2._account.instances, a, "i-0")], now_ns=now_ns),
     "StartInstances": lambda w, a, _, now_ns: w.ec2.start_instances([_one(w.ec2._account.instances, a, "i-0")], now_ns=now_ns),

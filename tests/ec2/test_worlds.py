@@ -231,6 +231,10 @@ CONTRADICTIONS = {
         r"instances\[0\]: user_data must be base64",
     ),
     "a launch after all dates": ({**BASE, "instances": [{**NODE, "launched_ns": 10**30}]}, r"instances\[0\]: launched_ns must be .*2261"),
+    "a primary ENI of an unknown type": (
+        {**BASE, "instances": [NODE], "network_interfaces": [{"subnet": "subnet-1", "type": "x", "attachment": PLACE}]},
+        r"instances\[0\]: .*interfaceType",
+    ),
     "a setting of a wrong type": ({**BASE, "instances": [{**NODE, "monitored": "yes"}]}, r"instances\[0\]: monitored must be "),
     "wrong limits": ({**BASE, "instances": [{**NODE, "type": {"instance_type": "x"}}]}, r"instances\[0\]: .*eni_limit"),
     "limits of a wrong value": (

@@ -15,6 +15,7 @@ from vpcipam.ec2.actions.every import EveryAction
 from vpcipam.ec2.errors import Ec2Error
 from vpcipam.ec2.resources import LaunchSettings
 from vpcipam.ec2.state.account import DEFAULT_GROUP, Account
+from vpcipam.ec2.state.launching import LaunchInterface
 from vpcipam.ec2.state.records import EniRecord, SubnetRecord
 from vpcipam.ec2.world_entries import FORMAT, ID, KINDS, REQUIRED, SUBNET_FLAGS, VPC_FLAGS, Entry, WorldError
 from vpcipam.ec2.world_writing import write_world
@@ -223,15 +224,16 @@ class _Reader:
         limits = instance_limits(entry.take("type", str)) if own is None else _limits(own)
         entry.finish()
         primary = self._primary.get(instance_id) if instance_id is not None else None
-        private_ip = None
+        private_ip, kind = None, "interface"
         if primary is not None:
             self._name(primary, "eni", primary.identifier("eni"))
             place = primary.table("attachment")
             assert place is not None, "it is a primary ENI"  # noqa: S101 - for the type checker
             self._name(primary, "eni-attach", place.identifier("eni-attach"))
-            private_ip = primary.take("private_ip", str, None)
+            private_ip, kind = primary.take("private_ip", str, None), primary.take("type", str, kind)
         self._name(entry, "i", instance_id)
-        made = self._model.launch_instance(limits, subnet_id, private_ip=private_ip, now_ns=launched_ns)
+        interface = LaunchInterface(subnet_id=subnet_id, private_ip=private_ip, interface_type=kind)
+        (made,) = self._model.launch_instances(limits, (interface,), now_ns=launched_ns)
         record = self._account.instances[made.instance_id]
         record.state, record.image_id, record.launch_index, record.public_at_start = state, image_id, launch_index, public
         record.settings, record.state_changed_ns = settings, changed_ns
@@ -249,7 +251,7 @@ class _Reader:
         instance_id = None if place is None else place.take("instance", str)
         primary = instance_id is not None and self._primary.get(instance_id) is entry
         if primary:
-            record = self._primary_of(entry, str(instance_id), subnet_id, kind)
+            record = self._primary_of(entry, str(instance_id), subnet_id)
             if {eni_id, private_ip} - {None, record.eni_id, record.view().private_ip}:
                 raise WorldError(f"{entry.where}: it is a primary ENI, so give {instance_id} this id among the instances")
             record.created_ns = created_ns
@@ -282,14 +284,14 @@ class _Reader:
             raise WorldError(f"{entry.where}: {public_ip} exists already")
         self._account.set_automatic_ip(record, address)
 
-    def _primary_of(self, entry: Entry, instance_id: str, subnet_id: str, kind: str) -> EniRecord:
+    def _primary_of(self, entry: Entry, instance_id: str, subnet_id: str) -> EniRecord:
         """Return the primary ENI that an instance was launched with."""
         instance = self._account.instances.get(instance_id)
         if instance is None:
             raise WorldError(f"{entry.where}: it is attached to {instance_id}, which is not among the instances")
         record = instance.devices[instance.primary_place]
-        if record.subnet.subnet_id != subnet_id or self._card_of(entry) != instance.primary_place[0] or kind != record.interface_type:
-            raise WorldError(f"{entry.where}: it is not like the primary ENI of {instance_id}: another subnet, network card or type")
+        if record.subnet.subnet_id != subnet_id or self._card_of(entry) != instance.primary_place[0]:
+            raise WorldError(f"{entry.where}: it is not like the primary ENI of {instance_id}: another subnet or network card")
         return record
 
     def _hold(self, record: EniRecord, held: Mapping[str, tuple[str, ...]]) -> None:
