@@ -267,3 +267,26 @@ def test_the_clock_goes_on_when_the_system_sets_its_own(monkeypatch):
     assert abs(before - time.time_ns()) < 60 * S
     monkeypatch.setattr(time, "time_ns", lambda: 0)
     assert 0 <= clock() - before < 60 * S
+
+
+def test_a_request_under_way_is_answered_before_the_end(account):
+    kernel = account.kernel()
+    connect, begun, go_on = kernel.connect, threading.Event(), threading.Event()
+
+    def connect_later(*args):
+        begun.set()
+        assert go_on.wait(30)
+        return connect(*args)
+
+    kernel.connect = connect_later
+    answers = []
+    with running_agent(account, kernel=kernel) as runner:
+        adding = threading.Thread(target=lambda: answers.append(call(account, "ADD")))
+        adding.start()
+        assert begun.wait(30)
+        runner.stop()
+        wait_for(lambda: call(account, "STATUS")[1] == 1)
+        go_on.set()
+        adding.join(30)
+    assert [code for _, code in answers] == [0]
+    assert len(account.kernel().links) == 1
