@@ -155,7 +155,7 @@ def _ip(value: OfNetlink | Veth | Vlan, verb: str) -> str:
             text = f"-{value.family} route {verb} {_route(value)}{_given(scope=scope, proto=value.protocol)}"
         case Rule():
             text = f"-{value.family} rule {verb}{_given(priority=value.priority)} {_rule(value)}"
-        case Neighbour():
+        case _:
             text = f"neighbour {verb} {value.address} lladdr {value.mac} dev {value.device} nud permanent"
     return text
 

@@ -54,8 +54,11 @@ def egress_plan(key: SandboxKey, address: str, node_address: str, settings: Sett
     options = datapath_options(settings)
     if not options.egress:
         return ()
-    version: Literal[4, 6] = 4 if options.ipv6 else 6
-    _check_addresses(address, node_address, version)
+    version = 4 if options.ipv6 else 6
+    if ipaddress.ip_address(address) not in ipaddress.ip_network(EGRESS_RANGES[version]):
+        raise InvalidArgument(f"{address} is not in {EGRESS_RANGES[version]}, from which egress_address picks one")
+    if family_of(node_address) != version:
+        raise InvalidArgument(f"{node_address} is not an IPv{version} address, but the pods have egress by IPv{version}")
     name, within = _host_name(key), f"v{version}if0"
     snat = f"-j SNAT --to-source {ipaddress.ip_address(node_address)} {options.snat_flag}".rstrip()
     chain = attrs.evolve(_chain(key, address), rules=(f"-d {_MULTICAST[version]} -j ACCEPT", snat))
@@ -83,13 +86,6 @@ def egress_teardown(key: SandboxKey, address: str) -> tuple[Step, ...]:
         Step(chain, Mode.ABSENT, "the chain would outlive the pod"),
         parted(key, EGRESS_INDEX, _host_name(key)),
     )
-
-
-def _check_addresses(address: str, node_address: str, version: Literal[4, 6]) -> None:
-    if ipaddress.ip_address(address) not in ipaddress.ip_network(EGRESS_RANGES[version]):
-        raise InvalidArgument(f"{address} is not in {EGRESS_RANGES[version]}, from which egress_address picks one")
-    if family_of(node_address) != version:
-        raise InvalidArgument(f"{node_address} is not an IPv{version} address, but the pods have egress by IPv{version}")
 
 
 def _host_name(key: SandboxKey) -> str:

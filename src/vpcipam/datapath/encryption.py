@@ -22,12 +22,12 @@ from vpcipam.datapath.layout import everywhere
 from vpcipam.datapath.values import Mode, Readable, Step, XfrmPolicy, XfrmState, family_of
 from vpcipam.errors import InvalidAddress, InvalidArgument
 from vpcipam.settings import Settings
+from vpcipam.settings.variables import parse_bool
 
 _OPTION = "ENABLE_POD_ENCRYPTION"
 _LEAST_SECRET_BYTES = 32
 _LAST_GENERATION = 255
 _LINE = re.compile(r"(\d{1,3})\s+((?:[0-9a-fA-F]{2})+)")
-_TRUE = {"1", "t", "T", "TRUE", "true", "True"}  # as in Go
 _RECEIVING: tuple[Literal["in", "fwd"], ...] = ("in", "fwd")
 
 
@@ -110,7 +110,7 @@ def encryption_plan(
     Raises:
         InvalidArgument: two nodes share an address, or the low 24 bits of it, so that a receiver could not tell their packets apart.
     """
-    enabled = settings.variables.get(_OPTION) in _TRUE
+    enabled = parse_bool(settings.variables.get(_OPTION, ""))
     others = [peer for peer in peers if enabled and peer.address != node.address]
     _check_spis((node, *others))
     states = {state for peer in others for state in _states(node.address, peer.address, keys)}

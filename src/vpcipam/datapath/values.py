@@ -8,13 +8,13 @@ deletes what has the attributes that are given.
 import enum
 import errno
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 import attrs
 
 from vpcipam._arguments import boolean_field, integer_field
-from vpcipam.errors import InvalidAddress, InvalidArgument, InvalidCidr
+from vpcipam.errors import InvalidAddress, InvalidArgument, InvalidCidr, VpcIpamError
 
 Namespace = Literal["host", "pod"]
 
@@ -31,25 +31,23 @@ def _check_device(_: object, field: "attrs.Attribute[Any]", name: str | None) ->
         raise InvalidArgument(f"{field.name} must name an interface, with 1 to {_LONGEST_NAME} characters without / or :, not {name!r}")
 
 
-def _address(text: str) -> str:
+def _parsed(parse: Callable[[str], object], text: str, error: type[VpcIpamError], what: str) -> str:
     try:
-        return str(ipaddress.ip_address(text))
-    except ValueError:
-        raise InvalidAddress(f"{text!r} is not an IP address") from None
+        return str(parse(text))
+    except ValueError as reason:
+        raise error(f"{text!r} is not {what}: {reason}") from None
+
+
+def _address(text: str) -> str:
+    return _parsed(ipaddress.ip_address, text, InvalidAddress, "an IP address")
 
 
 def _cidr(text: str | None) -> str | None:
-    try:
-        return None if text is None else str(ipaddress.ip_network(text))
-    except ValueError as error:
-        raise InvalidCidr(f"{text!r} is not a CIDR such as 10.0.1.16/28: {error}") from None
+    return None if text is None else _parsed(ipaddress.ip_network, text, InvalidCidr, "a CIDR such as 10.0.1.16/28")
 
 
 def _address_and_length(text: str) -> str:
-    try:
-        return str(ipaddress.ip_interface(text))
-    except ValueError as error:
-        raise InvalidCidr(f"{text!r} is not an address with its prefix length, such as 10.0.1.5/24: {error}") from None
+    return _parsed(ipaddress.ip_interface, text, InvalidCidr, "an address with its prefix length, such as 10.0.1.5/24")
 
 
 def _by_name(chains: "Iterable[NftChain]") -> "tuple[NftChain, ...]":
