@@ -146,6 +146,19 @@ def test_a_curve_without_content_is_named_and_not_drawn():
     assert re.findall(r'class="end">([^<]*)<', text)[-2:] == ["240", "1.0"]  # the scale reaches the peak, and not much further
 
 
+def test_the_legend_shows_the_marks_of_its_chart():
+    curves = (Curve("a", ((0, 1), (1, 2))), Curve("b", ((0, 2),)))
+    points = draw(Chart("title", curves, str, joined=False))
+    assert re.findall(r'class="(point-\d|dot dot-\d|key[^"]*|curve[^"]*)"', points) == [
+        "point-0",
+        "point-0",
+        "point-1",
+        "dot dot-0",
+        "dot dot-1",
+    ]
+    assert re.findall(r'class="(dot[^"]*|key[^"]*)"', draw(Chart("title", curves, str))) == ["key key-0", "key key-1"]
+
+
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
     if PROGRAM is None:
@@ -172,6 +185,9 @@ def test_a_browser_shows_it_on_a_phone_and_a_desk_in_light_and_dark(browser, cli
     for width in (390, 1280):
         browser.do("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=False)
         assert evaluate(browser, "document.documentElement.scrollWidth") <= width
+        assert evaluate(browser, "[...document.querySelectorAll('dd')].every((each) => each.clientWidth > 300)")  # no number breaks
+    whole = "[...document.querySelectorAll('pre.question span')].every((each) => each.clientHeight < 25)"
+    assert evaluate(browser, whole)  # no option breaks
     if evaluate(browser, "document.querySelector('svg') !== null"):
         move = "const r = document.querySelector('svg').getBoundingClientRect(); document.querySelector('svg').dispatchEvent"
         evaluate(browser, f"{{{move}(new PointerEvent('pointermove', {{clientX: r.left + r.width / 2, clientY: r.top + 5}}));}}")

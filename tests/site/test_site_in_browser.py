@@ -93,6 +93,14 @@ def test_no_page_is_wider_than_the_window(page, width):
     page.do("Emulation.clearDeviceMetricsOverride")
 
 
+@pytest.mark.parametrize("width", [360, 1280])
+def test_no_control_sticks_out_of_its_box(page, width):
+    page.do("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=False)
+    inside = "each.getBoundingClientRect().right <= each.closest('fieldset').getBoundingClientRect().right"
+    assert page(f"[...document.querySelectorAll('fieldset input, fieldset select')].every((each) => {inside})")
+    page.do("Emulation.clearDeviceMetricsOverride")
+
+
 def test_nothing_is_fetched(page):
     fetched = json.loads(page("JSON.stringify(performance.getEntriesByType('resource').map((each) => each.name))"))
     assert [each for each in fetched if not each.startswith(("file:", "blob:", "data:"))] == []

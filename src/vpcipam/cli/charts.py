@@ -95,9 +95,12 @@ def _parts(chart: Chart) -> Iterator[str]:
             yield f'<path class="curve curve-{count}" d="{path}"/>\n'
         else:
             for at, value in curve.points:
-                yield f'<circle class="point point-{count}" cx="{x(at)}" cy="{y(value)}" r="4"/>\n'
+                yield f'<circle class="point-{count}" cx="{x(at)}" cy="{y(value)}" r="5"/>\n'
     yield "</svg>\n"
-    names = [f'<span class="key key-{count}">{escape(curve.name)}</span>' for count, curve in enumerate(chart.curves) if not curve.is_zero]
+    mark = "key" if chart.joined else "dot"
+    names = [
+        f'<span class="{mark} {mark}-{count}">{escape(curve.name)}</span>' for count, curve in enumerate(chart.curves) if not curve.is_zero
+    ]
     names += (f"<span>{escape(curve.name)}: none at any time</span>" for curve in chart.curves if curve.is_zero)
     yield f'<p class="legend">{" ".join(names)} <output aria-hidden="true"></output></p>\n'
     yield f'<script type="application/json">{_data(chart, x)}</script></figure>\n'

@@ -79,7 +79,8 @@ class HtmlPage(AnyPage):
     def render(self, title: str, question: str) -> str:
         """Return the whole file."""
         self._end_picture()
-        values = {"TITLE": escape(title), "QUESTION": escape(question), "VERSION": __version__, "BODY": "\n".join(self._parts) + "\n"}
+        words = " ".join(f"<span>{escape(word)}</span>" for word in question.split(" "))  # so that no line ends within an option
+        values = {"TITLE": escape(title), "QUESTION": words, "VERSION": __version__, "BODY": "\n".join(self._parts) + "\n"}
         template = (files("vpcipam.cli") / "report.html").read_text(encoding="utf-8")
         return re.sub("%([A-Z]+)%", lambda found: values[found[1]], template)
 

@@ -102,7 +102,7 @@ def _charts(result: TuneResult) -> "tuple[Chart, ...]":
         return ()
     sides = (("no other needs less of both", True), ("another needs less", False))
     curves = (Curve(name, tuple((each.x, each.y) for each in points if each.on_front is front)) for name, front in sides)
-    title = f"Wait of 99 % of pods, s, by {_label(result.spec.goal)}"
+    title = f"Wait of 99 % of pods (s) against {_label(result.spec.goal)}"
     return (Chart(title, tuple(each for each in curves if each.points), lambda place: f"{place:,.0f}", joined=False),)
 
 
