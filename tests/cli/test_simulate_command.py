@@ -183,7 +183,7 @@ def test_the_report_shows_zones(cli, tmp_path, name):
     (zone,) = (line.split() for line in lines if line.startswith("us-east-1a"))
     assert zone == ["us-east-1a", "2", "2.0", "6", "6.0", "0", "36", "34.2"]
     subnet = next(line.split() for line in lines if line.startswith(f"{name} "))
-    assert subnet[1:3] == ["us-east-1a", "256"]
+    assert subnet[1:3] == ["us-east-1a", "251"]
 
 
 def test_the_report_of_a_fleet_without_zones_has_no_zones(cli, scenario):

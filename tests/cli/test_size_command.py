@@ -60,7 +60,8 @@ def test_the_table_names_variants_by_number_and_lists_them_below(cli):
     assert "variant 1: WARM_IP_TARGET=5, MINIMUM_IP_TARGET=20 variant 2: ENABLE_PREFIX_DELEGATION=true" in text
     assert "variant 2: Tag the subnets kubernetes.io/role/cni=1, so that" in text
     assert "several of its zone; without tags it takes 30." in text
-    assert "variant 2: Reserve the subnets' ranges for prefixes: 36 subnets if each ENI's own address breaks a /28." in text
+    assert "variant 2: Reserve the subnets' ranges for prefixes. Otherwise" in text
+    assert "and it takes up to 36 subnets." in text
     assert "variant 1: Tag" not in text
 
 

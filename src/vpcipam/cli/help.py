@@ -66,7 +66,8 @@ docs/glossary.md has more words.
   prefix       a block of 16 addresses (/28) in one slot
   attached     in a slot of the node, with a pod or without
   warm         attached and without a pod, so that the next pod doesn't wait
-  warm target  a variable that says how many warm addresses a node keeps
+  warm target  a variable that says how many addresses a node keeps for pods to
+               come
   cooldown     the time after a pod's end in which its address is given to no
                other pod, 30 s by default
   max-pods     the most pods that the kubelet runs on the node, those on the

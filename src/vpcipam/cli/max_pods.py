@@ -29,7 +29,12 @@ EXAMPLES = (
 @click.argument("types", metavar="TYPE…", nargs=-1, required=True, shell_complete=complete_types)
 @click.option("--prefix-delegation", is_flag=True, help="Slots hold /28 prefixes (ENABLE_PREFIX_DELEGATION).")
 @click.option("--custom-networking", is_flag=True, help="The primary ENI carries no pods (AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG).")
-@click.option("--max-eni", metavar="N", type=IntRange(min=1), help="The most ENIs that the node may have (MAX_ENI).")
+@click.option(
+    "--max-eni",
+    metavar="N",
+    type=IntRange(min=1),
+    help="The most ENIs, as EKS's script counts them (--cni-max-eni). `vpcipam plan` assumes that a managed node group ignores MAX_ENI.",
+)
 @click.option("--pods-per-core", metavar="N", type=IntRange(min=0), default=0, help="The kubelet's podsPerCore; 0 for no limit.")
 @click.option("--uncapped", is_flag=True, help="Ignore the cap of a managed node group.")
 @max_pods_by_option()

@@ -148,7 +148,8 @@ def _subnets(page: "Page", answer: PresentPlan) -> None:
     several = any(len(each.subnet_ids) > 1 for each in answer.pools)
     page.table(("subnet", "zone", *heads), rows, numbers=heads, fold={"subnet"} if several else ())
     page.line(
-        "others: addresses that no node of the cluster has. most pods: how many run when nodes like these fill the subnet.",
+        "others: addresses that no node of the cluster has. headroom: what is left of the addresses that there are for nodes."
+        " most pods: how many run when nodes like these fill the subnet.",
         "dim",
     )
 

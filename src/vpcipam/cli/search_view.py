@@ -170,9 +170,8 @@ def _candidates(page: "Page", result: TuneResult) -> None:
     page.add(_table(result, shown, marks))
     for text, mark in marks.items():
         page.line(f"{mark}: {text}", "dim")
-    page.line(
-        f"{len(shown)} of {len(result.candidates)} are shown: those that fit, and the front. Each figure is that of the worst seed.", "dim"
-    )
+    worst = " Each figure is that of the worst seed." if len(result.spec.seeds) > 1 else ""
+    page.line(f"{len(shown)} of {len(result.candidates)} are shown: those that fit, and the front.{worst}", "dim")
     page.line("now: the present settings. worst min: the most calls to EC2 in a minute", "dim")
     page.line(_UNSERVED_LEGEND, "dim")
     page.line("front: every cheaper combination makes pods wait longer", "dim")

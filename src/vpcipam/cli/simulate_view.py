@@ -183,7 +183,7 @@ def _subnets(page: "Page", result: FleetResult) -> None:
         (
             name,
             *(() if subnet.zone is None else (subnet.zone,)),
-            number(subnet.size),
+            number(subnet.usable),
             (_at(subnet.free_least, subnet.free_least_ns), "" if subnet.free_least else "yellow"),
             (_at(subnet.free_prefixes_least, subnet.free_prefixes_least_ns), "" if subnet.free_prefixes_least else "yellow"),
             _at(subnet.stranded_peak, subnet.stranded_peak_ns),

@@ -155,7 +155,8 @@ def _warnings(page: "Page", answer: ClusterPlan, head: str) -> None:
         page.line(f"{head}{_untagged_text(answer)}", "yellow")
     if answer.subnets_total_fragmented not in {None, answer.subnets_total}:
         worst = _text(answer.subnets_total_fragmented)
-        page.line(f"{head}Reserve the subnets' ranges for prefixes: {worst} subnets if each ENI's own address breaks a /28.", "yellow")
+        without = f"Otherwise the ENIs' own addresses can break /28s, and it takes up to {worst} subnets."
+        page.line(f"{head}Reserve the subnets' ranges for prefixes. {without}", "yellow")
     prefixes = next((each for each in answer.bites if each.name == "prefixes"), None)
     if prefixes is not None and answer.subnets_total_fragmented is None:
         blocks = f"{counted(prefixes.used, '/28')} in {prefixes.where}"

@@ -37,9 +37,14 @@ class SubnetSummary:
     zone: str | None = None
 
     @property
+    def usable(self) -> int:
+        """The addresses that can be taken: all but those that EC2 keeps."""
+        return self.size - _KEPT_COUNT
+
+    @property
     def taken_per_cent(self) -> float:
-        """The share of the addresses that can be taken which were taken at the peak, rounded to tenths."""
-        return rounded(100 * self.taken_peak, self.size - _KEPT_COUNT, 1)
+        """The share of the usable addresses that was taken at the peak, rounded to tenths."""
+        return rounded(100 * self.taken_peak, self.usable, 1)
 
 
 class _Extremes:
