@@ -107,7 +107,9 @@ class World:
         """A launch with a new primary ENI, or with one that exists beside a new one."""
         if second % 2 == 0:
             return self.ec2.launch_instance(NITRO, self.subnet(first), now_ns=now_ns)
-        interfaces = LaunchInterface(eni_id=self.loose(second)), LaunchInterface(subnet_id=self.subnet(first), device_index=1)
+        kind = ("interface", "efa", "trunk", "efa-only")[first % 4]
+        new = LaunchInterface(subnet_id=self.subnet(first), device_index=1 + second % 4, interface_type=kind)
+        interfaces = LaunchInterface(eni_id=self.loose(second)), new
         settings = LaunchSettings(key_name=f"k{first}", user_data="eA==", monitored=True, ebs_optimized=first % 2 == 0)
         return self.ec2.launch_instances(NITRO, interfaces, settings=settings, now_ns=now_ns)
 

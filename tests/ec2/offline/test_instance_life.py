@@ -131,11 +131,14 @@ def test_a_launch_with_network_interfaces(client, model):
         ([{"DeviceIndex": 1}], "InvalidParameterValue"),
         ([{"DeviceIndex": 0}, {"DeviceIndex": 0}], "InvalidParameterValue"),
         ([{"DeviceIndex": 0}, {"DeviceIndex": 1, "NetworkCardIndex": 4}], "InvalidParameterValue"),
+        ([{"DeviceIndex": 0}, {"DeviceIndex": 3}], "InvalidParameterValue"),
+        ([{"DeviceIndex": 0}, {"DeviceIndex": -1}], "InvalidParameterValue"),
         ([{"DeviceIndex": n} for n in range(4)], "AttachmentLimitExceeded"),
         ([{"DeviceIndex": 0, "SecondaryPrivateIpAddressCount": 10}], "InvalidInterface.IpAddressLimitExceeded"),
         ([{"DeviceIndex": 0, "SecondaryPrivateIpAddressCount": 1, "Ipv4PrefixCount": 1}], "InvalidParameterCombination"),
         ([{"DeviceIndex": 0}, {"DeviceIndex": 1, "InterfaceType": "x"}], "InvalidParameterValue"),
         ([{"DeviceIndex": 0, "InterfaceType": "efa-only", "PrivateIpAddress": "172.31.0.9"}], "InvalidParameterCombination"),
+        ([{"DeviceIndex": 0, "InterfaceType": "efa-only"}], "InvalidParameterValue"),
         ([{"DeviceIndex": 0}, {"DeviceIndex": 1, "SubnetId": "{other}"}], "InvalidParameterCombination"),
         ([{"DeviceIndex": 0, "SubnetId": "subnet-0"}], "InvalidSubnetID.NotFound"),
         (
@@ -332,9 +335,11 @@ def test_a_launch_takes_an_eni_that_exists(client, model, eni):
 def test_an_eni_that_exists_is_launched_with_once_and_as_it_is(client, model, eni):
     eni_id = eni["NetworkInterfaceId"]
     mine = {"DeviceIndex": 0, "NetworkInterfaceId": eni_id}
+    efa_only = client.create_network_interface(SubnetId=eni["SubnetId"], InterfaceType="efa-only")["NetworkInterface"]
     before = model.to_world()
     wanted = [
         ("InvalidNetworkInterfaceID.NotFound", {"NetworkInterfaces": [{**mine, "NetworkInterfaceId": "eni-9"}]}),
+        ("InvalidParameterValue", {"NetworkInterfaces": [{**mine, "NetworkInterfaceId": efa_only["NetworkInterfaceId"]}]}),
         (COMBINATION, {"NetworkInterfaces": [{**mine, "SubnetId": eni["SubnetId"]}]}),
         (COMBINATION, {"NetworkInterfaces": [{**mine, "DeleteOnTermination": True}]}),
         (COMBINATION, {"NetworkInterfaces": [mine], "count": 2}),

@@ -11,7 +11,7 @@ from vpcipam.ec2.resources import NO_SETTINGS, LaunchSettings, LaunchTemplateVer
 from vpcipam.ec2.state.call import Call, texts
 from vpcipam.ec2.state.filter_tables import INSTANCE_FILTERS, INSTANCE_TYPE_FILTERS
 from vpcipam.ec2.state.filters import Filters, matching, tagged_matching
-from vpcipam.ec2.state.launching import LaunchInterface, require_fitting, require_named, require_some, take
+from vpcipam.ec2.state.launching import LaunchInterface, require_fitting, require_named, require_primary, require_some, take
 from vpcipam.ec2.state.records import InstanceRecord, Tags, default_reservation, sorted_tags, without_tags
 from vpcipam.errors import UnknownInstanceType
 from vpcipam.limits import InstanceLimits, all_instance_limits, instance_limits
@@ -100,6 +100,7 @@ class InstanceActions(Actions):
         for its_subnet, each in zip(subnets, wanted, strict=True):
             by_name = [self._group_id(call, name) for name in texts(each.security_group_names)]
             groups.append(self._groups(call, its_subnet, (*texts(each.security_group_ids), *by_name)))
+        require_primary(call, wanted[0], found[0])
         require_fitting(call, limits, subnets, wanted, parts)
         named = [eni for eni in found if eni is not None]
         require_named(call, limits, named, parts, several=max_count > 1)

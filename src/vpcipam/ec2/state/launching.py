@@ -9,7 +9,14 @@ from vpcipam.ec2.errors import ErrorCode
 from vpcipam.ec2.state.account import Records
 from vpcipam.ec2.state.call import EFA_ONLY, INTERFACE_TYPES, Call, texts
 from vpcipam.ec2.state.records import EniRecord, SubnetRecord
-from vpcipam.ec2.state.rules import allocate_for_new_eni, require_ipv6_for_primary, require_limits, with_ipv6_of_subnet
+from vpcipam.ec2.state.rules import (
+    allocate_for_new_eni,
+    require_card,
+    require_index,
+    require_ipv6_for_primary,
+    require_limits,
+    with_ipv6_of_subnet,
+)
 from vpcipam.ec2.state.subnet import NO_ADDRESSES, AddressCounts, AddressSet
 from vpcipam.limits import InstanceLimits
 
@@ -143,6 +150,12 @@ def require_some(call: Call, interfaces: Iterable[LaunchInterface]) -> tuple[Lau
     return wanted
 
 
+def require_primary(call: Call, wanted: LaunchInterface, eni: EniRecord | None) -> None:
+    """Check the type of a primary ENI (Amazon EC2 User Guide, "Maximize network bandwidth on … instances with multiple network cards")."""
+    if (wanted.interface_type if eni is None else eni.interface_type) == EFA_ONLY:
+        raise call.invalid("An EFA-only network interface can't be the primary network interface.")
+
+
 def require_fitting(
     call: Call, limits: InstanceLimits, subnets: Sequence[SubnetRecord], wanted: Sequence[LaunchInterface], asked: Sequence[LaunchAddresses]
 ) -> None:
@@ -154,12 +167,12 @@ def require_fitting(
         raise call.invalid("Each network interface requires a unique device index.")
     if len({subnet.availability_zone for subnet in subnets}) > 1:
         raise call.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, "The network interfaces lie in different zones.")
-    for card, device_index in places:
-        if card not in range(len(limits.network_cards)) or device_index < 0:
-            raise call.invalid(f"{limits.instance_type} has no device index {device_index} on a network card {card}")
-        count = sum(each == card for each, _ in places)
-        if count > limits.network_cards[card]:
+    for place in places:
+        require_card(call, limits, place)
+        count = sum(card == place[0] for card, _ in places)
+        if count > limits.network_cards[place[0]]:
             raise call.refusal(ErrorCode.ATTACHMENT_LIMIT_EXCEEDED, f"Interface count {count} exceeds the limit for {limits.instance_type}")
+        require_index(call, limits, place)
     for each in asked:
         total = each.named.counts + each.counts
         if total.ipv4_count + (not each.takes_none) > limits.ipv4_per_eni or total.ipv6_count > limits.ipv6_per_eni:

@@ -157,10 +157,7 @@ def require_place(call: Call, instance: InstanceRecord, place: tuple[int, int]) 
     """Check that an ENI can be attached to an instance at a place: network card and device index."""
     card, device_index = place
     limits = instance.limits
-    if card not in range(len(limits.network_cards)):
-        raise call.invalid(f"NetworkCardIndex is {card}; {limits.instance_type} has cards 0 to {len(limits.network_cards) - 1}")
-    if device_index < 0:
-        raise call.invalid(f"DeviceIndex is {device_index}; it must be 0 or more")
+    require_card(call, limits, place)
     if place in instance.devices:
         raise call.invalid(f"Instance '{instance.instance_id}' already has an interface attached at device index '{device_index}'.")
     limit = limits.network_cards[card]
@@ -169,6 +166,22 @@ def require_place(call: Call, instance: InstanceRecord, place: tuple[int, int]) 
             ErrorCode.ATTACHMENT_LIMIT_EXCEEDED,
             f"Interface count {limit + 1} exceeds the limit for {limits.instance_type} (network card {card})",
         )
+    require_index(call, limits, place)
+
+
+def require_card(call: Call, limits: InstanceLimits, place: tuple[int, int]) -> None:
+    """Check that an instance type has the network card of a place, and that the device index is not negative."""
+    card, device_index = place
+    if card not in range(len(limits.network_cards)):
+        raise call.invalid(f"NetworkCardIndex is {card}; {limits.instance_type} has cards 0 to {len(limits.network_cards) - 1}")
+    if device_index < 0:
+        raise call.invalid(f"DeviceIndex is {device_index}; it must be 0 or more")
+
+
+def require_index(call: Call, limits: InstanceLimits, place: tuple[int, int]) -> None:
+    """Check that the device index of a place is not above the highest one of the card."""
+    card, device_index = place
+    limit = limits.network_cards[card]
     highest = limit - 1 if card == limits.default_network_card else limit
     if device_index > highest:
         raise call.invalid(f"DeviceIndex is {device_index}; network card {card} of {limits.instance_type} has 0 to {highest}")
