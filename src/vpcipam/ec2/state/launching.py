@@ -44,7 +44,6 @@ class LaunchInterface:
     """
 
     subnet_id: str | None = None
-    eni_id: str | None = None
     device_index: int = 0
     network_card_index: int | None = None
     private_ip: str | None = None
@@ -64,6 +63,7 @@ class LaunchInterface:
     tags: Iterable[tuple[str, str]] = ()
     delete_on_termination: bool | None = None
     associate_public_ip: bool | None = None
+    eni_id: str | None = None
 
     def place(self, limits: InstanceLimits) -> tuple[int, int]:
         """Return its network card, by default the one of the primary ENI, and its device index."""
