@@ -4,7 +4,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import click
 from docutils import nodes
@@ -23,7 +23,15 @@ from vpcipam.settings import VARIABLES
 _WIDTH = 100
 
 
-class Commands(SphinxDirective):
+class FromCode(SphinxDirective):
+    """A part of a page that comes from the code. Sphinx doesn't see when that changes, so every build reads the page anew."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - those of docutils
+        super().__init__(*arguments, **named)
+        self.env.note_reread()
+
+
+class Commands(FromCode):
     """A section for each command, with its help as a terminal shows it."""
 
     def run(self) -> list[nodes.Node]:
@@ -41,7 +49,7 @@ def _command_pages() -> Iterator[str]:
         yield f"### {PROGRAM} {name}\n\n```text\n{shown}\n```\n\n"
 
 
-class Modules(SphinxDirective):
+class Modules(FromCode):
     """A section for each module of the content, with its public names; `:inherited:` adds what classes inherit."""
 
     has_content = True
@@ -54,7 +62,7 @@ class Modules(SphinxDirective):
         return self.parse_text_to_nodes("".join(made), allow_section_headings=True)
 
 
-class Names(SphinxDirective):
+class Names(FromCode):
     """A table of what `import vpcipam` gives, with the page of each name."""
 
     def run(self) -> list[nodes.Node]:
@@ -74,7 +82,7 @@ def _summary(name: str) -> str:
     return re.sub(r"\s+", " ", text.partition("\n\n")[0]).replace("|", "\\|")
 
 
-class Variables(SphinxDirective):
+class Variables(FromCode):
     """A table of the variables of the aws-node container."""
 
     def run(self) -> list[nodes.Node]:
@@ -90,7 +98,7 @@ class Variables(SphinxDirective):
     optional_arguments = 1
 
 
-class Actions(SphinxDirective):
+class Actions(FromCode):
     """A table of the actions that the EC2 model answers: the method of `Ec2Model`, whether `BotoEc2` makes the call, and the parameters.
 
     The parameters without effect have a column of their own.
@@ -121,7 +129,7 @@ def _code(text: str | None) -> str:
     return f"`{text}`" if text else ""
 
 
-class Calculator(SphinxDirective):
+class Calculator(FromCode):
     """The calculator's form, with its scripts; a sentence where its engine can't be had."""
 
     def run(self) -> list[nodes.Node]:

@@ -152,7 +152,8 @@
       if (block.kind === "prefix") put(picture, "path", { d: `M${x + 3} ${y - .5}h${width - 10}`, stroke: "currentColor", "stroke-width": 3 });
       put(put(picture, "rect", { x, y, width: width - 4, height: 26, class: "cell-frame", "fill-opacity": 0 }), "title", {}, says);
     });
-    key(picture, rows * 34 + 22, [["cell-held", "pods"], ["cell-warm", "taken, no pod"], ["cell-empty", "free"]]);
+    const prefixes = strip.blocks.some((block) => block.kind === "prefix") ? [["cell-prefix", "bar: prefix"]] : [];
+    key(picture, rows * 34 + 22, [["cell-held", "pods"], ["cell-warm", "taken, no pod"], ["cell-empty", "free"], ...prefixes]);
     return picture;
   }
 

@@ -5,10 +5,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from vpcipam import Ec2Model, Node, SandboxKey, Settings, VpcIpamError, plan
+from vpcipam import Ec2Model, Node, SandboxKey, Settings, UnknownInstanceType, VpcIpamError, plan
 from vpcipam.ec2.api import NetworkInterface
-from vpcipam.limits import instance_types
+from vpcipam.limits import instance_types, unknown_type_text
 from vpcipam.planner import NodeGroup, NodePlan, plan_cluster
+from vpcipam.planner.decision_words import what_it_did, why
 
 SECOND = 1_000_000_000
 MOST_DRAWN = 40
@@ -33,6 +34,8 @@ def answer(question: str) -> str:
         settings = _settings(asked)
         node = plan(asked["type"], asked["pods"], settings, nodes=asked["nodes"])
         return json.dumps({"node": _node(node), "cluster": _cluster(asked, settings), "diagnostics": _diagnostics(settings)})
+    except UnknownInstanceType:  # its message is for programs
+        return json.dumps({"error": f"{unknown_type_text(asked['type'])} the field lists the types"})
     except VpcIpamError as error:
         return json.dumps({"error": str(error)})
 
@@ -90,7 +93,7 @@ def _node(node: NodePlan) -> dict[str, Any]:
         "prefixes": node.prefix_count,
         "subnet": node.subnet_ips,
         "decisions": [
-            {"pods": each.pods, "what": str(each.action).partition(":")[0], "why": each.action.reason} for each in node.decisions
+            {"pods": each.pods, "what": what_it_did([each.action], node.mode), "why": why(each.action)} for each in node.decisions
         ],
     }
 

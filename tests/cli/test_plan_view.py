@@ -8,10 +8,11 @@ import pytest
 
 from vpcipam.action import Action, ActionKind
 from vpcipam.address import AddressMode
-from vpcipam.cli.plan_view import bar_lengths, show_plan, what_it_did
+from vpcipam.cli.plan_view import bar_lengths, show_plan
 from vpcipam.cli.tables import Page
 from vpcipam.limits import instance_limits
 from vpcipam.planner import Decision, plan
+from vpcipam.planner.decision_words import what_it_did
 
 
 def view(cli, *arguments):

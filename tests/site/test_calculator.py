@@ -88,7 +88,7 @@ def test_the_subnet_shows_where_the_addresses_of_its_nodes_are(question):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"type": "m5.huge"}, "unknown instance type 'm5.huge'"),
+        ({"type": "m5.huge"}, "m5.8xlarge? the field lists the types"),
         ({"pods": -1}, "pods must be"),
         ({"variables": {"ENABLE_IPv4": "false"}}, "ENABLE_IPv4"),
     ],
@@ -102,6 +102,12 @@ def test_a_question_without_an_answer_is_refused_with_a_reason(change, said):
 def test_what_takes_too_long_to_draw_is_not_drawn(change, said):
     question = {"type": "m5.large", "pods": 3, "nodes": 2, "zones": 1, "subnet": "/24", "variables": {}} | change
     assert said in ask(calculator.strip, question)["error"]
+
+
+def test_decisions_are_told_in_the_words_of_the_command():
+    question = {"type": "m5.large", "pods": 17, "nodes": 2, "zones": 1, "subnet": "/24", "variables": {"ENABLE_PREFIX_DELEGATION": "true"}}
+    told = [each["what"] for each in ask(calculator.answer, question)["node"]["decisions"]]
+    assert told == ["find an ENI", "add 1 prefix", "add 1 prefix", "add 1 prefix"]
 
 
 def test_all_types_can_be_chosen():

@@ -1,16 +1,15 @@
 """A plan for people: headline, ENIs with bars, totals, and what the node did and why."""
 
 import itertools
-from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from vpcipam._units import counted, number
-from vpcipam.action import Action, ActionKind
 from vpcipam.address import AddressMode
 from vpcipam.cli.kubelet import max_pods_text
 from vpcipam.cli.table import Cell, Figure, Span, Table
 from vpcipam.limits import InstanceLimits
-from vpcipam.planner import Decision, EniPlan, NodePlan, Stage
+from vpcipam.planner import EniPlan, NodePlan, Stage
+from vpcipam.planner.decision_words import similar, what_it_did, why
 
 if TYPE_CHECKING:
     from vpcipam.cli.tables import Page
@@ -218,49 +217,19 @@ def _cluster(page: "Page", plan: NodePlan) -> None:
 
 def _decisions(page: "Page", plan: NodePlan) -> None:
     """Write what the node did; actions in a row with the same reason share a line."""
-    groups = list(_similar(plan.decisions))
+    groups = list(similar(plan.decisions))
     page.line("What the node did", "bold")
     rows = [
         (
             str(group[0].pods) if group[0].pods == group[-1].pods else f"{group[0].pods}–{group[-1].pods}",
             what_it_did((decision.action for decision in group), plan.mode),
-            _why(group[0].action),
+            why(group[0].action),
         )
         for group in groups[:_MOST_DECISIONS]
     ]
     page.table(("pods", "what", "why"), rows, numbers={"pods"}, fold={"what", "why"})
     if len(groups) > _MOST_DECISIONS:
         page.line(f"and {len(groups) - _MOST_DECISIONS} more; --timeline shows all", "dim")
-
-
-def _similar(decisions: Iterable[Decision]) -> Iterator[list[Decision]]:
-    """Group decisions in a row that have the same kind, card and reason."""
-    for _, group in itertools.groupby(
-        decisions, key=lambda decision: (decision.action.kind, decision.action.network_card, decision.action.reason, decision.action.error)
-    ):
-        yield list(group)
-
-
-def _why(action: Action) -> str:
-    return action.reason if action.error is None else f"{action.reason}; EC2 refused: {action.error}"
-
-
-def what_it_did(actions: Iterable[Action], mode: AddressMode) -> str:
-    """Describe what similar actions did together."""
-    done = list(actions)
-    kind, slots = done[0].kind, sum(len(action.cidrs) for action in done)
-    content = counted(slots, "address", "addresses") if mode is AddressMode.SECONDARY_IP else counted(slots, "prefix", "prefixes")
-    enis = "an ENI" if len(done) == 1 else f"{len(done)} ENIs"
-    card = f" on card {done[0].network_card}" if done[0].network_card else ""
-    texts = {
-        ActionKind.CREATE_ENI: f"attach {enis}{card} with {content}",
-        ActionKind.ADD_CIDRS: f"add {content}{card}",
-        ActionKind.RELEASE_CIDRS: f"release {content}{card}",
-        ActionKind.FREE_ENI: f"free {enis}{card}",
-        ActionKind.ADOPT_ENI: f"find {enis}{card}",
-    }
-    text = texts.get(kind, f"{kind.value} {content}{card}")
-    return text if done[0].done else f"try to {text}".removesuffix(" with 0 addresses")
 
 
 def _timeline(page: "Page", plan: NodePlan) -> None:
@@ -282,7 +251,7 @@ def _timeline(page: "Page", plan: NodePlan) -> None:
 
 def _stage_text(stage: Stage, plan: NodePlan) -> str:
     texts = [
-        f"{what_it_did((decision.action for decision in group), plan.mode)}: {_why(group[0].action)}" for group in _similar(stage.decisions)
+        f"{what_it_did((decision.action for decision in group), plan.mode)}: {why(group[0].action)}" for group in similar(stage.decisions)
     ]
     if stage.pods >= plan.pod_limit:
         texts.append("the hard limit: no further pod fits")
