@@ -4,16 +4,15 @@ import contextlib
 import gc
 import itertools
 import sys
-import tracemalloc
 from array import array
 
 import pytest
 
+from memory_growth import leaks
 from vpcipam.errors import NotAllocated, PoolExhausted
 
 FEW = 200
 MANY = {"cython": 200_000, "python": 10_000}  # each round makes five changes or more, so the first is a million of them
-NOISE_BYTES = 10 * FEW  # the smallest object takes more than ten bytes, so a leak of one per round is seen
 
 
 def offsets(pool_twin):
@@ -147,27 +146,9 @@ ROUNDS = {
 }
 
 
-def grown_bytes(work, rounds):
-    """Run some rounds to warm up, then more; return by how many bytes the memory grew."""
-    for _ in range(FEW):
-        work()
-    tracemalloc.start()
-    try:
-        for _ in range(FEW // 4):  # what is allocated again from here on is counted
-            work()
-        gc.collect()
-        before = tracemalloc.get_traced_memory()[0]
-        for _ in range(rounds):
-            work()
-        gc.collect()
-        return tracemalloc.get_traced_memory()[0] - before
-    finally:
-        tracemalloc.stop()
-
-
 @pytest.mark.parametrize("make", ROUNDS.values(), ids=ROUNDS)
 def test_memory_stays_flat(pool_twin, make):
-    assert grown_bytes(make(pool_twin), FEW) < NOISE_BYTES
+    assert not leaks(make(pool_twin), FEW)
 
 
 @pytest.mark.thorough
