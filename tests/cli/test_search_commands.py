@@ -197,7 +197,7 @@ def test_tune_says_how_the_present_settings_break_a_bound(cli, scenario, monkeyp
     assert best.cost > now.cost
     head = next(line for line in out.splitlines() if line.startswith("best: "))
     assert head.startswith(f"best: WARM_IP_TARGET=8: {best.cost} addresses on average")
-    assert head.endswith(f", instead of {now.cost}; {now.breach}")
+    assert head.endswith(f", instead of {now.cost}; it mends this: {now.breach}")
     assert table_row(out, "now")[-2] == "no:"
     worst = best.confirmation.cost[1]
     assert (f"(with other seeds up to {worst})" in head) == (worst > best.cost)

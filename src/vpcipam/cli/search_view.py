@@ -112,7 +112,7 @@ def _best(page: "Page", best: Candidate, now: Candidate, goal: str) -> None:
     later = best.confirmation
     saved = f", {100 * best.saves / now.cost:.0f} % less" if now.cost and best.saves > 0 and unit != _PER_CENT else ""
     worse = f" (with other seeds up to {later.cost[1]:,}{unit})" if later is not None and later.cost[1] > best.cost else ""
-    why = f"; {now.breach}" if best.mends(now) else ""
+    why = f"; it mends this: {now.breach}" if best.mends(now) else ""
     page.line(
         f"best: {_assignments(best.settings)}: {best.cost:,}{unit} {words}{worse}, instead of {now.cost:,}{unit}{saved}{why}", "bold green"
     )
