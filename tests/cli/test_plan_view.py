@@ -7,12 +7,10 @@ import attrs
 import pytest
 
 from vpcipam.action import Action, ActionKind
-from vpcipam.address import AddressMode
 from vpcipam.cli.plan_view import bar_lengths, show_plan
 from vpcipam.cli.tables import Page
 from vpcipam.limits import instance_limits
 from vpcipam.planner import Decision, plan
-from vpcipam.planner.decision_words import what_it_did
 
 
 def view(cli, *arguments):
@@ -187,24 +185,6 @@ def test_a_refusal_of_ec2_is_shown_with_its_reason():
         assert "try to attach an ENI" in out
         assert "EC2 refused: InsufficientFreeAddressesInSubnet" in out
         assert "0 addresses" not in out.partition("short of")[0].partition("try to")[2]
-
-
-@pytest.mark.parametrize(
-    ("kind", "count", "text"),
-    [
-        (ActionKind.CREATE_ENI, 1, "attach an ENI with 2 addresses"),
-        (ActionKind.CREATE_ENI, 3, "attach 3 ENIs with 6 addresses"),
-        (ActionKind.ADD_CIDRS, 1, "add 2 addresses"),
-        (ActionKind.RELEASE_CIDRS, 2, "release 4 addresses"),
-        (ActionKind.FREE_ENI, 1, "free an ENI"),
-        (ActionKind.ADOPT_ENI, 1, "find an ENI"),
-        (ActionKind.DROP_CIDRS, 1, "drop-cidrs 2 addresses"),
-    ],
-)
-def test_every_kind_of_action_has_a_description(kind, count, text):
-    action = Action(0, kind, 0, "eni-1", ("10.0.0.1/32", "10.0.0.2/32"), "why")
-    assert what_it_did([action] * count, AddressMode.SECONDARY_IP) == text
-    assert what_it_did([attrs.evolve(action, network_card=2)], AddressMode.PREFIX).count("on card 2") == 1
 
 
 def test_the_timeline_shows_each_stage_and_where_the_limit_is_reached(cli):

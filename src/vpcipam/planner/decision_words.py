@@ -26,15 +26,16 @@ def what_it_did(actions: Iterable[Action], mode: AddressMode) -> str:
     """Describe what similar actions did together."""
     done = list(actions)
     kind, slots = done[0].kind, sum(len(action.cidrs) for action in done)
-    content = counted(slots, "address", "addresses") if mode is AddressMode.SECONDARY_IP else counted(slots, "prefix", "prefixes")
+    one, many = ("address", "addresses") if mode is AddressMode.SECONDARY_IP else ("prefix", "prefixes")
+    content = counted(slots, one, many) if slots else many
     enis = "an ENI" if len(done) == 1 else f"{len(done)} ENIs"
     card = f" on card {done[0].network_card}" if done[0].network_card else ""
     texts = {
-        ActionKind.CREATE_ENI: f"attach {enis}{card} with {content}",
+        ActionKind.CREATE_ENI: f"attach {enis}{card}" + (f" with {content}" if slots else ""),
         ActionKind.ADD_CIDRS: f"add {content}{card}",
         ActionKind.RELEASE_CIDRS: f"release {content}{card}",
         ActionKind.FREE_ENI: f"free {enis}{card}",
         ActionKind.ADOPT_ENI: f"find {enis}{card}",
     }
     text = texts.get(kind, f"{kind.value} {content}{card}")
-    return text if done[0].done else f"try to {text}".removesuffix(" with 0 addresses")
+    return text if done[0].done else f"try to {text}"
