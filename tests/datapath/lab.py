@@ -20,6 +20,7 @@ import threading
 from pathlib import Path
 
 from pyroute2 import IPRoute, netns
+from under_way import at_least
 
 OUTSIDE, OUTSIDE_V6 = "198.51.100.10", "2001:db8:ffff::10"
 V4_GATEWAY, V6_GATEWAY = "10.0.1.1", "fe80:ec2::1"
@@ -377,13 +378,18 @@ def send(client, address, count=5, *, source=None, payload=b"a datagram"):
 
 
 @contextlib.contextmanager
-def recorded(eni):
+def recorded(eni, wanted=0):
     """Record the frames that the fabric gets from an ENI and sends to it: yields a list, which is filled at the end."""
     frames = []
     with eni.vpc.fabric.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)) as tap:  # 3: all protocols
         tap.bind((eni.port, 3))
         tap.setblocking(False)  # noqa: FBT003 - its only parameter
         yield frames
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                frames.append(tap.recv(65536))
+
+        def count():
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    frames.append(tap.recv(65536))
+            return len(frames)
+
+        at_least(count, wanted)
