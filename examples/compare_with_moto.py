@@ -155,7 +155,7 @@ def outcome(ask: Callable[[Side], object], client: object) -> str:
         return str(ask(Side(client)))
     except ClientError as error:
         return error.response["Error"]["Code"]
-    except NotImplementedError:
+    except NotImplementedError:  # an action that moto or vpcipam lacks
         return "NotImplementedError"
 
 

@@ -14,7 +14,6 @@ from pathlib import Path
 import boto3
 import lab
 from hypervisor import Hypervisor
-from waiting import wait_for
 
 import vpcipam
 from vpcipam.ec2.boto import CLIENT_CONFIG, BotoEc2
@@ -22,6 +21,7 @@ from vpcipam.ec2.model import Ec2Model
 from vpcipam.ec2.offline.request import Region
 from vpcipam.ec2.serve.running import Runner, listen
 from vpcipam.ec2.serve.service import Service
+from waiting import wait_for
 
 REGION = "us-east-1"
 SUBNET = {"cidr": "10.0.1.0/24", "id": "subnet-1"}

@@ -11,6 +11,7 @@ from vpcipam import SandboxKey
 from vpcipam.agent import agent, cni
 from vpcipam.agent.notes import leave_note, notes
 from vpcipam.errors import JournalError, VpcIpamError
+from waiting import Held
 
 
 def restarted(plugin, now_ns=0, **options):
@@ -162,20 +163,13 @@ def test_pods_are_connected_at_the_same_time(plugin, in_threads, monkeypatch):
 
 @pytest.mark.parametrize("request_of", ["the sandbox", "a new sandbox of the pod"])
 def test_requests_about_one_pod_wait_for_each_other(plugin, in_threads, monkeypatch, request_of):
-    kernel = plugin.agent._wiring
-    connect, begun, go_on = kernel.connect, threading.Event(), threading.Event()
-
-    def connect_later(*args):
-        begun.set()
-        assert go_on.wait(30)
-        return connect(*args)
-
-    monkeypatch.setattr(kernel, "connect", connect_later)
+    connect = Held(plugin.agent._wiring.connect)
+    monkeypatch.setattr(plugin.agent._wiring, "connect", connect)
     first = in_threads(plugin.add, "c1", "web-0")
-    assert begun.wait(30)
+    assert connect.begun.wait(30)
     second = in_threads(plugin.delete, "c1") if request_of == "the sandbox" else in_threads(plugin.add, "c2", "web-0")
     assert not wait([second], timeout=0.1).done
-    go_on.set()
+    connect.go_on.set()
     assert "attachments" in first.result(30)
     assert "error" not in second.result(30)
     assert sorted(plugin.addresses()) == ([] if request_of == "the sandbox" else ["c1", "c2"])
@@ -490,22 +484,15 @@ def test_a_tick_carries_out_the_notes(plugin):
 
 def test_an_add_that_comes_first_supersedes_a_note_of_the_tick(plugin, in_threads, monkeypatch):
     """The tick has read the note, and waits for the ADD."""
-    kernel = plugin.agent._wiring
-    connect, begun, go_on = kernel.connect, threading.Event(), threading.Event()
-
-    def connect_later(*args):
-        begun.set()
-        assert go_on.wait(30)
-        return connect(*args)
-
-    monkeypatch.setattr(kernel, "connect", connect_later)
+    connect = Held(plugin.agent._wiring.connect)
+    monkeypatch.setattr(plugin.agent._wiring, "connect", connect)
     add = in_threads(plugin.add, "c1", "web-0")
-    assert begun.wait(30)
+    assert connect.begun.wait(30)
     reads = iter([[("pods", "c1", "eth0")], []])
     monkeypatch.setattr(agent, "notes", lambda _: next(reads))
     tick = in_threads(plugin.agent.tick, 5 * S)
     assert not wait([tick], timeout=0.1).done
-    go_on.set()
+    connect.go_on.set()
     assert "attachments" in add.result(30)
     tick.result(30)
     assert [*plugin.addresses()] == ["c1"]

@@ -7,10 +7,10 @@ import os
 from pathlib import Path
 
 import pytest
-from waiting import pipe_without_writer
 
 from vpcipam.agent import cni, wire
 from vpcipam.agent.notes import notes
+from waiting import pipe_without_writer
 
 VERBS = ("ADD", "CHECK", "DEL", "GC", "STATUS")
 NEEDS = {

@@ -5,13 +5,13 @@ import random
 
 import pytest
 from nodes_to_run import QUIET, Account, Plugin, S
-from waiting import pipe_without_writer
 
 from vpcipam import Ec2Model, Settings
 from vpcipam.agent import cni
 from vpcipam.datapath.values import Mode, Route, Rule, Step
 from vpcipam.ec2.boto import BotoEc2
 from vpcipam.ec2.fake import fake_client
+from waiting import pipe_without_writer
 
 STEADY = {"addresses": 3, "settings": QUIET}
 """The node has its addresses from the beginning, and asks for no more."""

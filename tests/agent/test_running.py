@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 from nodes_to_run import Account, S, request
-from waiting import wait_for
 
 from vpcipam.agent import cni, running, wire
 from vpcipam.agent.running import Runner
 from vpcipam.errors import InvalidArgument, JournalLocked, NodeError, VpcIpamError
 from vpcipam.inspection import read_files
 from vpcipam.prometheus import IpamMetrics
+from waiting import Held, wait_for
 
 
 def make_runner(account, *, port=0, clock=time.time_ns, **options):
@@ -271,22 +271,15 @@ def test_the_clock_goes_on_when_the_system_sets_its_own(monkeypatch):
 
 def test_a_request_under_way_is_answered_before_the_end(account):
     kernel = account.kernel()
-    connect, begun, go_on = kernel.connect, threading.Event(), threading.Event()
-
-    def connect_later(*args):
-        begun.set()
-        assert go_on.wait(30)
-        return connect(*args)
-
-    kernel.connect = connect_later
+    kernel.connect = connect = Held(kernel.connect)
     answers = []
     with running_agent(account, kernel=kernel) as runner:
         adding = threading.Thread(target=lambda: answers.append(call(account, "ADD")))
         adding.start()
-        assert begun.wait(30)
+        assert connect.begun.wait(30)
         runner.stop()
         wait_for(lambda: call(account, "STATUS")[1] == 1)
-        go_on.set()
+        connect.go_on.set()
         adding.join(30)
     assert [code for _, code in answers] == [0]
     assert len(account.kernel().links) == 1

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from waiting import wait_for
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "two_nodes.sh"

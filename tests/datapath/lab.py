@@ -20,7 +20,8 @@ import threading
 from pathlib import Path
 
 from pyroute2 import IPRoute, netns
-from under_way import at_least
+
+from waiting import wait_for
 
 OUTSIDE, OUTSIDE_V6 = "198.51.100.10", "2001:db8:ffff::10"
 V4_GATEWAY, V6_GATEWAY = "10.0.1.1", "fe80:ec2::1"
@@ -392,4 +393,4 @@ def recorded(eni, wanted=0):
                     frames.append(tap.recv(65536))
             return len(frames)
 
-        at_least(count, wanted)
+        wait_for(lambda: count() >= wanted)

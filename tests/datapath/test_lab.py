@@ -1,7 +1,8 @@
 """The lab: its fabric must be as strict as the real one, or no test that uses it means anything."""
 
 import pytest
-from under_way import at_least
+
+from waiting import wait_for
 
 
 @pytest.fixture
@@ -26,9 +27,9 @@ def test_packets_are_counted_per_eni(nodes, namespaces):
     a, b = nodes
     before = [eni.sent_count for eni in (*a.enis, *b.enis)]
     namespaces.send(a.namespace, "10.0.1.20", 5)
-    assert at_least(lambda: a.enis[0].sent_count, before[0] + 5) == before[0] + 5
-    assert at_least(lambda: b.enis[0].sent_count, before[2] + 1) > before[2]  # b says that nobody listens there
-    assert [a.enis[1].sent_count, b.enis[1].sent_count] == [before[1], before[3]]
+    wait_for(lambda: b.enis[0].sent_count > before[2])  # b says that nobody listens there
+    wait_for(lambda: a.enis[0].sent_count >= before[0] + 5)
+    assert [a.enis[0].sent_count, a.enis[1].sent_count, b.enis[1].sent_count] == [before[0] + 5, before[1], before[3]]
 
 
 def test_the_fabric_drops_a_source_that_the_eni_does_not_own(nodes, namespaces):
@@ -37,7 +38,7 @@ def test_the_fabric_drops_a_source_that_the_eni_does_not_own(nodes, namespaces):
     a.namespace.run("ip", "address", "add", "10.0.1.129/32", "dev", "lo")  # of eth1, but main sends it out of eth0
     before = a.enis[0].dropped_count
     assert namespaces.peer_seen(a.namespace, b.namespace, "10.0.1.20", source="10.0.1.129", timeout_s=0.2) is None
-    assert at_least(lambda: a.enis[0].dropped_count, before + 1) > before
+    wait_for(lambda: a.enis[0].dropped_count > before)
     a.enis[1].disown("10.0.1.128/28")
     a.enis[0].own("10.0.1.128/28")
     assert namespaces.peer_seen(a.namespace, b.namespace, "10.0.1.20", source="10.0.1.129") == "10.0.1.129"
@@ -52,7 +53,7 @@ def test_ipv6_is_as_strict(vpc, namespaces):
     a.namespace.run("ip", "address", "add", "2001:db8:3::1/128", "dev", "lo", "nodad")  # usable at once
     before = a.enis[0].dropped_count
     assert namespaces.peer_seen(a.namespace, b.namespace, "2001:db8:2:1::10", source="2001:db8:3::1", timeout_s=0.2) is None
-    assert at_least(lambda: a.enis[0].dropped_count, before + 1) > before
+    wait_for(lambda: a.enis[0].dropped_count > before)
 
 
 def test_frames_are_recorded(nodes, namespaces):

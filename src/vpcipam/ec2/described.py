@@ -10,6 +10,7 @@ import attrs
 from vpcipam.address import Cidr
 from vpcipam.ec2.answers import read_instance, read_network_interface, read_subnet, read_time_ns
 from vpcipam.ec2.api import Instance, NetworkInterface, Subnet
+from vpcipam.ec2.world_writing import eni_members
 from vpcipam.ec2.worlds import WorldError
 from vpcipam.errors import InvalidArgument, InvalidCidr, UnknownInstanceType
 from vpcipam.limits import InstanceLimits, instance_limits
@@ -197,32 +198,11 @@ class _Described:
             raise WorldError(
                 f"{eni.eni_id} is attached to {attachment.instance_id}, which is in no answer; add that of `aws ec2 describe-instances`"
             )
-        return {
-            "id": eni.eni_id,
-            "subnet": eni.subnet_id,
+        return eni_members(eni) | {
             "type": eni.interface_type if eni.interface_type in _TYPES else "interface",
-            "description": eni.description,
             "private_ip": eni.private_ip or None,
-            "secondary_ips": list(eni.secondary_ips),
-            "ipv4_prefixes": list(eni.ipv4_prefixes),
-            "ipv6_addresses": list(eni.ipv6_addresses),
-            "ipv6_prefixes": list(eni.ipv6_prefixes),
             "primary_ipv6": eni.primary_ipv6 or None,
-            "security_groups": list(eni.security_group_ids),
-            "source_dest_check": eni.source_dest_check,
-            "created_ns": eni.created_ns,
-            "tags": dict(eni.tags),
             "automatic_ip": self._automatic_ip(eni),
-            "attachment": None
-            if attachment is None
-            else {
-                "id": attachment.attachment_id,
-                "instance": attachment.instance_id,
-                "device_index": attachment.device_index,
-                "network_card_index": attachment.network_card_index,
-                "delete_on_termination": attachment.delete_on_termination,
-                "attached_ns": attachment.attached_ns,
-            },
         }
 
 

@@ -102,24 +102,34 @@ def _instance_entry(instance: InstanceRecord) -> dict[str, Any]:
 
 
 def _eni_entry(eni: NetworkInterface, account: Account) -> dict[str, Any]:
-    attachment = eni.attachment
     own_groups = eni.security_group_ids != (account.vpcs[eni.vpc_id].default_group.group_id,)
-    return _entry(
-        id=eni.eni_id,
-        subnet=eni.subnet_id,
-        type="interface" if eni.interface_type == "branch" else eni.interface_type,
-        description=eni.description,
-        private_ip=eni.private_ip,
-        secondary_ips=list(eni.secondary_ips),
-        ipv4_prefixes=list(eni.ipv4_prefixes),
-        ipv6_addresses=list(eni.ipv6_addresses),
-        ipv6_prefixes=list(eni.ipv6_prefixes),
-        primary_ipv6=eni.primary_ipv6,
-        security_groups=list(eni.security_group_ids) if own_groups else [],
-        source_dest_check=None if eni.source_dest_check else False,
-        tags=dict(eni.tags),
-        created_ns=eni.created_ns,
-        attachment=None
+    members = eni_members(eni) | {
+        "type": "interface" if eni.interface_type == "branch" else eni.interface_type,
+        "security_groups": list(eni.security_group_ids) if own_groups else [],
+        "source_dest_check": None if eni.source_dest_check else False,
+    }
+    return _entry(**members)
+
+
+def eni_members(eni: NetworkInterface) -> dict[str, Any]:
+    """Return what a world says of an ENI, with empty members too."""
+    attachment = eni.attachment
+    return {
+        "id": eni.eni_id,
+        "subnet": eni.subnet_id,
+        "type": eni.interface_type,
+        "description": eni.description,
+        "private_ip": eni.private_ip,
+        "secondary_ips": list(eni.secondary_ips),
+        "ipv4_prefixes": list(eni.ipv4_prefixes),
+        "ipv6_addresses": list(eni.ipv6_addresses),
+        "ipv6_prefixes": list(eni.ipv6_prefixes),
+        "primary_ipv6": eni.primary_ipv6,
+        "security_groups": list(eni.security_group_ids),
+        "source_dest_check": eni.source_dest_check,
+        "tags": dict(eni.tags),
+        "created_ns": eni.created_ns,
+        "attachment": None
         if attachment is None
         else {
             "id": attachment.attachment_id,
@@ -129,7 +139,7 @@ def _eni_entry(eni: NetworkInterface, account: Account) -> dict[str, Any]:
             "delete_on_termination": attachment.delete_on_termination,
             "attached_ns": attachment.attached_ns,
         },
-    )
+    }
 
 
 def _trunk_entry(each: TrunkAssociation) -> dict[str, Any]:

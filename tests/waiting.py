@@ -14,6 +14,18 @@ def wait_for(condition, timeout_s=60):
         time.sleep(0.01)
 
 
+class Held:
+    """A function whose calls wait: `begun` is set once one has come, and they go on once `go_on` is set."""
+
+    def __init__(self, function):
+        self._function, self.begun, self.go_on = function, threading.Event(), threading.Event()
+
+    def __call__(self, *args):
+        self.begun.set()
+        assert self.go_on.wait(30)
+        return self._function(*args)
+
+
 @contextlib.contextmanager
 def pipe_without_writer(path):
     """Make a FIFO. Whoever waits for a writer gets one after 20 s, and fails the test."""
