@@ -54,8 +54,8 @@ def command(*, logs: tuple[str, ...], instance_type: str | None, cooldown_s: int
     """Check each LOG: was an address given to two pods at once, or again before its cooldown was over, or lost in a restart?
 
     A LOG is an ipamd.log or a plugin.log of any release, or a file of events in JSON lines, plain or gzipped; - is stdin. Files are
-    recognised by their content. The ipamd.log files are read as those of one node, in the order of their times. So are the plugin.log
-    files, which are compared with them.
+    recognised by their content. The ipamd.log files are read as those of one node, in the order of their times. The plugin.log
+    files are read likewise, and compared with them.
 
     The exit code is 1 if a promise is broken. "No fault in this" and "Not enough in this" are different answers with exit code 0.
     """

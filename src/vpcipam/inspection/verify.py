@@ -127,8 +127,8 @@ def _is_event(text: str) -> bool:
 def verify(sources: Iterable[LogSource], *, cooldown_ns: int | None = None, limits: EniLimits | None = None) -> Verification:
     """Verify the logs of one node.
 
-    All `ipamd.log` files, such as the rotated ones, are read as one, in the order of their first times. So are all `plugin.log` files,
-    which are then compared with them. Each file of events is judged by itself. Files are recognised by their content.
+    All `ipamd.log` files, such as the rotated ones, are read as one, in the order of their first times. All `plugin.log` files are read as
+    one too, and compared with them. Each file of events is judged by itself. Files are recognised by their content.
 
     Args:
         sources: the logs.
