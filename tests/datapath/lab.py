@@ -138,14 +138,15 @@ class Namespace:
 
 
 def _steady(entry):
-    """Write an entry of `ip -j` without what follows from the carrier, which the kernel notices up to a second later."""
+    """Write an entry of `ip -j` without what the kernel changes by itself for a second or two: carriers, and IPv6 addresses in use."""
     if entry.get("protocol") == "kernel" and ":" in entry.get("dst", ""):
         return None  # the routes of link-local addresses
     entry.pop("operstate", None)
     if "flags" in entry:
         entry["flags"] = sorted({*entry["flags"]} - {"LOWER_UP", "NO-CARRIER", "M-DOWN", "linkdown", "dead"})
     if "addr_info" in entry:
-        entry["addr_info"] = [each for each in entry["addr_info"] if each["scope"] != "link"]
+        shown = [each for each in entry["addr_info"] if each["scope"] != "link"]
+        entry["addr_info"] = [{name: value for name, value in each.items() if name != "tentative"} for each in shown]
     return json.dumps(entry)
 
 
