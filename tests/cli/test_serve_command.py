@@ -152,6 +152,30 @@ def test_a_world_is_served_and_saved(serve, tmp_path):
     assert (tmp_path / "one.json").read_text() == (tmp_path / "two.json").read_text()
 
 
+def test_imds_v1_is_the_default_of_the_account(serve, tmp_path):
+    instances = [{"id": f"i-{tokens}", "type": "m5.large", "subnet": "subnet-a"} for tokens in ("1", "2")]
+    instances[1]["metadata_options"] = {"http_tokens": "required"}
+    (tmp_path / "world.json").write_text(json.dumps({**tomllib.loads(WORLD), "instances": instances}))
+    running = serve("--port", "0", "--state", "world.json", "--imds-v1", "--json")
+    url = json.loads(running.wait_for("\n"))["url"]
+    assert read(f"{url}/instance/i-1/latest/meta-data/instance-id") == "i-1"
+    launch = "Action=RunInstances&Version=2016-11-15&MinCount=1&MaxCount=1&InstanceType=m5.large&SubnetId=subnet-a"
+    assert "<httpTokens>optional</httpTokens>" in read(f"{url}/?{launch}")
+    assert "<httpTokens>required</httpTokens>" in read(f"{url}/?{launch}&MetadataOptions.HttpTokens=required")
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        read(f"{url}/instance/i-2/latest/meta-data/instance-id")
+    running.end()
+
+
+@pytest.mark.parametrize(("imds_v1", "tokens"), [(True, "optional"), (False, "required")])
+def test_any_kind_of_state_takes_the_default_of_the_account(imds_v1, tokens):
+    folder = REPOSITORY / "examples"
+    answers = tuple(str(folder / "symptoms" / "few-pods" / "cluster" / f"{name}.json") for name in ("subnets", "instances"))
+    for files in ((), (str(folder / "scenarios" / "reserved-prefixes.toml"),), answers):
+        model, _ = load(files, imds_v1=imds_v1)
+        assert model.metadata_defaults.http_tokens == tokens
+
+
 def test_the_world_of_the_page_can_be_served():
     page = (REPOSITORY / "docs" / "serving.md").read_text(encoding="utf-8")
     model = Ec2Model.from_world(tomllib.loads(page.partition("```toml\n")[2].partition("```")[0]))

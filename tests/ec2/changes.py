@@ -57,7 +57,7 @@ class World:
         tables += (held.elastic_ips, held.launch_templates)
         templates = held.launch_templates.values()
         versions = [each.version_view(number + 1) for each in templates for number in range(len(each.versions))]
-        launches = [(each.settings, each.state_changed_ns) for each in held.instances.values()]
+        launches = [(each.settings, each.metadata_options, each.state_changed_ns) for each in held.instances.values()]
         return (*(tuple(record.view() for record in table.values()) for table in tables), versions, launches)
 
     def subnet(self, number):
@@ -169,6 +169,18 @@ CALLS = {
     "ModifyInstanceAttribute": lambda w, a, b, now_ns: w.ec2.modify_instance_attribute(
         _one(w.ec2._account.instances, a, "i-0"),
         **({"source_dest_check": b % 4 == 0} if b % 2 else {"security_group_ids": [w.group(b)]}),
+        now_ns=now_ns,
+    ),
+    "ModifyInstanceMetadataOptions": lambda w, a, b, now_ns: w.ec2.modify_instance_metadata_options(
+        _one(w.ec2._account.instances, a, "i-0"),
+        http_put_response_hop_limit=1 + b,
+        **(
+            {},
+            {"http_tokens": "optional"},
+            {"http_endpoint": "disabled"},
+            {"http_protocol_ipv6": "enabled"},
+            {"instance_metadata_tags": "enabled"},
+        )[b % 5],
         now_ns=now_ns,
     ),
     "RebootInstances": lambda w, a, _, now_ns: w.ec2.reboot_instances([_one(w.ec2._account.instances, a, "i-0")], now_ns=now_ns),

@@ -12,6 +12,7 @@ from vpcipam._units import NS_PER_S
 from vpcipam.ec2.described import world_of_answers
 from vpcipam.ec2.fake import fake_client
 from vpcipam.ec2.model import Ec2Model
+from vpcipam.ec2.resources import MetadataOptions
 from vpcipam.ec2.worlds import WorldError
 
 SYMPTOMS = Path(__file__).parents[2] / "examples" / "symptoms"
@@ -56,9 +57,12 @@ def test_a_launch_and_its_public_address_are_rebuilt(model):
     client = fake_client("ec2", model, now_ns=lambda: 60 * NS_PER_S)
     launch = {"MinCount": 1, "MaxCount": 1, "InstanceType": "m5.large", "SubnetId": model.subnets[0].subnet_id, "ImageId": "ami-1"}
     client.modify_subnet_attribute(SubnetId=launch["SubnetId"], MapPublicIpOnLaunch={"Value": True})
-    client.run_instances(**launch, KeyName="me", Monitoring={"Enabled": True}, EbsOptimized=True)
+    client.run_instances(
+        **launch, KeyName="me", Monitoring={"Enabled": True}, EbsOptimized=True, MetadataOptions={"HttpEndpoint": "disabled"}
+    )
     stopped = client.run_instances(**launch)["Instances"][0]["InstanceId"]
     client.stop_instances(InstanceIds=[stopped])
+    client.modify_instance_metadata_options(InstanceId=stopped, HttpTokens="optional", HttpPutResponseHopLimit=64)
     answers = answers_about(model)
     world, notes = world_of_answers(answers)
     again = Ec2Model.from_world(world)
@@ -68,6 +72,17 @@ def test_a_launch_and_its_public_address_are_rebuilt(model):
     assert [each.public_at_start for each in again._account.instances.values()] == [False, True, False]
     del next(each for each in answers if "NetworkInterfaces" in each)["NetworkInterfaces"]
     assert world_of_answers(answers)[0]["elastic_ips"] == world["elastic_ips"]
+
+
+def test_metadata_options_that_a_running_instance_is_about_to_get_are_those_that_it_has(model):
+    answers = answers_about(model)
+    (instance,) = next(each for each in answers if "Reservations" in each)["Reservations"][0]["Instances"]
+    instance["MetadataOptions"] |= {"State": "pending", "HttpTokens": "optional", "SomethingNew": 1}
+    (entry,) = world_of_answers(answers)[0]["instances"]
+    assert (entry["metadata_options"]["state"], entry["metadata_options"]["http_tokens"]) == ("applied", "optional")
+    del instance["MetadataOptions"]
+    (again,) = Ec2Model.from_world(world_of_answers(answers)[0]).instances
+    assert again.metadata_options == MetadataOptions()
 
 
 def test_public_addresses_without_ids_are_noted(model):

@@ -3,7 +3,9 @@
 import copy
 import itertools
 import json
+import re
 
+import attrs
 import hypothesis.strategies as st
 import pytest
 from changes import CALLS, World
@@ -11,6 +13,7 @@ from hypothesis import given, settings
 
 from vpcipam.ec2.api import Ec2Error
 from vpcipam.ec2.model import Ec2Model
+from vpcipam.ec2.resources import MetadataOptions
 from vpcipam.ec2.state.launching import LaunchInterface
 from vpcipam.ec2.worlds import KINDS, WorldError
 from vpcipam.errors import InvalidArgument
@@ -87,6 +90,36 @@ def test_a_launch_is_saved_with_its_image_and_reservation():
     attached = [each.attachment.attached_ns for each in model.network_interfaces if each.attachment is not None]
     assert [each.attachment.attached_ns for each in same.network_interfaces if each.attachment is not None] == attached
     assert 5 in attached
+
+
+def test_metadata_options_by_hand_are_those_of_the_account_where_they_say_nothing():
+    optional = MetadataOptions(http_tokens="optional", http_put_response_hop_limit=7)
+    entries = [{"type": "m5.large", "subnet": "subnet-1", **each} for each in ({}, {"metadata_options": {"http_endpoint": "disabled"}})]
+    world = {"vpcs": [{"cidr": CIDR}], "subnets": [{"id": "subnet-1", "cidr": "10.0.1.0/24"}], "instances": entries}
+    first, second = Ec2Model.from_world(world, metadata_defaults=optional).instances
+    assert first.metadata_options == optional
+    assert second.metadata_options == attrs.evolve(optional, http_endpoint="disabled")
+    saved = Ec2Model.from_world(world, metadata_defaults=optional).to_world()
+    assert [each.metadata_options for each in Ec2Model.from_world(saved).instances] == [first.metadata_options, second.metadata_options]
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"http_tokens": "always"}, "A value of 'always' is not valid for HttpTokens. Specify either 'optional' or 'required'"),
+        ({"http_put_response_hop_limit": 65}, "HttpPutResponseHopLimit"),
+        ({"http_put_response_hop_limit": True}, "must be a whole number"),
+        ({"HttpTokens": "optional"}, "HttpTokens is no key here; the keys are http_endpoint"),
+        ({"state": "pending"}, "pending only while the instance is stopped"),
+        ({"instance_metadata_tags": "enabled"}, "'a/b' is not a valid tag key"),
+    ],
+)
+def test_wrong_metadata_options_are_refused(options, why):
+    instance = {"type": "m5.large", "subnet": "subnet-1", "tags": {"a/b": ""}, "metadata_options": options}
+    world = {"vpcs": [{"cidr": CIDR}], "subnets": [{"id": "subnet-1", "cidr": "10.0.1.0/24"}], "instances": [instance]}
+    with pytest.raises(WorldError, match=re.escape(why)) as caught:
+        Ec2Model.from_world(world)
+    assert str(caught.value).startswith("instances[0]")
 
 
 def test_a_known_type_is_saved_by_name():

@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 from fuzz.target import Target, require
 from vpcipam.ec2.model import Ec2Model
 from vpcipam.ec2.offline.request import Region
+from vpcipam.ec2.resources import MetadataOptions
 from vpcipam.ec2.serve.app import create_app
 from vpcipam.ec2.serve.service import Service
 
@@ -35,10 +36,10 @@ def request_anything(data: bytes) -> None:
 
 
 def _service() -> Service:
-    model = Ec2Model()
+    model = Ec2Model(metadata_defaults=MetadataOptions(http_tokens="optional", instance_metadata_tags="enabled"))
     subnet = model.create_subnet(model.create_vpc("10.0.0.0/16").vpc_id, "10.0.1.0/24")
     model.launch_instance("m5.large", subnet.subnet_id, now_ns=0)
-    return Service(model, Region("us-east-1"), lambda: 10**18, token_key=b"key", imds_v1=True)
+    return Service(model, Region("us-east-1"), lambda: 10**18, token_key=b"key")
 
 
 async def _send(app: Starlette, method: str, target: bytes, header: bytes, body: bytes) -> tuple[int, bytes]:

@@ -80,7 +80,7 @@ class _Speed(click.FloatRange):
 @click.option("--speed", metavar="X", type=_Speed(0, 10_000, min_open=True), default=1.0, help="Let time pass X times as fast.")
 @click.option("--instance", "instance_id", metavar="ID", help="The instance whose metadata is at /latest/. Needed if there are several.")
 @click.option("--metadata-port", metavar="P", type=IntRange(0, 65_535), help="Listen on this port too, for metadata.")
-@click.option("--imds-v1", is_flag=True, help="Allow metadata without a token.")
+@click.option("--imds-v1", is_flag=True, help="Let instances that don't say otherwise show metadata without a token.")
 def command(
     *,
     port: int,
@@ -111,7 +111,7 @@ def command(
     from vpcipam.ec2.offline.request import Region  # noqa: PLC0415 - likewise
 
     kept = None if save is None else writable(save)
-    model, notes = load(states)
+    model, notes = load(states, imds_v1=imds_v1)
     model.set_conditions(_conditions(faults, throttle=throttle, latency=latency, seed=seed))
     if region is None:
         region = model.subnets[0].availability_zone[:-1] if model.subnets else "us-east-1"
@@ -121,7 +121,6 @@ def command(
         _clock(speed),
         token_key=secrets.token_bytes(),
         speed=speed,
-        imds_v1=imds_v1,
         instance_id=instance_id,
     )
     sockets = []

@@ -11,6 +11,7 @@ from vpcipam.errors import InvalidArgument, VpcIpamError, file_trouble
 
 if TYPE_CHECKING:
     from vpcipam.ec2.model import Ec2Model
+    from vpcipam.ec2.resources import MetadataOptions
 
 _LONGEST = 1 << 26
 """The most characters of a file: one without an end must not fill the memory."""
@@ -21,16 +22,20 @@ class StateError(VpcIpamError):
     """A file is no state of an account."""
 
 
-def load(files: tuple[str, ...]) -> "tuple[Ec2Model, tuple[str, ...]]":
+def load(files: tuple[str, ...], *, imds_v1: bool = False) -> "tuple[Ec2Model, tuple[str, ...]]":
     """Read a world, a scenario, or EC2's answers, into a model. Return it with notes about what is not known.
+
+    With `imds_v1`, instances that don't say otherwise need no token (IMDSv1).
 
     Raises:
         StateError: a file is none of these, or there is another file beside a world or a scenario.
     """
     from vpcipam.ec2.described import ANSWERS, world_of_answers  # noqa: PLC0415 - only `serve` needs them
     from vpcipam.ec2.model import Ec2Model  # noqa: PLC0415 - likewise
+    from vpcipam.ec2.resources import MetadataOptions  # noqa: PLC0415 - likewise
     from vpcipam.ec2.worlds import WorldError  # noqa: PLC0415 - likewise
 
+    defaults = MetadataOptions(http_tokens="optional") if imds_v1 else MetadataOptions()
     documents = [(file, _read(file)) for file in files]
     answers = [document for _, document in documents if ANSWERS & document.keys()]
     others = [(file, document) for file, document in documents if not ANSWERS & document.keys()]
@@ -39,21 +44,21 @@ def load(files: tuple[str, ...]) -> "tuple[Ec2Model, tuple[str, ...]]":
     try:
         if answers:
             world, notes = world_of_answers(answers)
-            return Ec2Model.from_world(world), notes
+            return Ec2Model.from_world(world, metadata_defaults=defaults), notes
         for file, document in others:
             if _OF_SCENARIOS & document.keys():
-                return _scenario_model(file), ()
-            return Ec2Model.from_world(document), ()
+                return _scenario_model(file, defaults), ()
+            return Ec2Model.from_world(document, metadata_defaults=defaults), ()
     except WorldError as error:
         raise StateError(f"{', '.join(files)}: {error}") from None
-    return Ec2Model(), ()
+    return Ec2Model(metadata_defaults=defaults), ()
 
 
-def _scenario_model(file: str) -> "Ec2Model":
+def _scenario_model(file: str, defaults: "MetadataOptions") -> "Ec2Model":
     from vpcipam.fleet.ec2_setup import set_up_ec2  # noqa: PLC0415 - only scenarios need it
     from vpcipam.fleet.scenario import Scenario  # noqa: PLC0415 - likewise
 
-    model, _ = set_up_ec2(Scenario.load(file))
+    model, _ = set_up_ec2(Scenario.load(file), defaults)
     return model
 
 

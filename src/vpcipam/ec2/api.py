@@ -15,7 +15,7 @@ from vpcipam.ec2.errors import THROTTLED as THROTTLED
 from vpcipam.ec2.errors import Ec2Error as Ec2Error
 from vpcipam.ec2.errors import ErrorCode as ErrorCode
 from vpcipam.ec2.errors import LostAnswer as LostAnswer
-from vpcipam.ec2.resources import NO_SETTINGS, LaunchSettings
+from vpcipam.ec2.resources import METADATA_DEFAULTS, NO_SETTINGS, LaunchSettings, MetadataOptions
 from vpcipam.errors import InvalidArgument
 from vpcipam.limits import InstanceLimits
 
@@ -139,6 +139,7 @@ class Instance:
         unreadable: as in `NetworkInterface`.
         image_id, reservation_id, launch_index, settings: how it was launched; `BotoEc2` does not read them, and equality ignores them.
         state_changed_ns: when it was last stopped or started, or else launched; likewise.
+        metadata_options: who may read its metadata; likewise.
     """
 
     instance_id: str
@@ -156,6 +157,7 @@ class Instance:
     launch_index: int = attrs.field(default=0, eq=False)
     settings: LaunchSettings = attrs.field(default=NO_SETTINGS, eq=False)
     state_changed_ns: int = attrs.field(default=0, eq=False)
+    metadata_options: MetadataOptions = attrs.field(default=METADATA_DEFAULTS, eq=False)
 
     def free_device_index(self, network_card_index: int) -> int:
         """Return the lowest unused device index of a card, without checking whether the type allows one more ENI."""

@@ -10,6 +10,7 @@ import attrs
 from vpcipam.address import Cidr
 from vpcipam.ec2.answers import read_instance, read_network_interface, read_subnet, read_time_ns
 from vpcipam.ec2.api import Instance, NetworkInterface, Subnet
+from vpcipam.ec2.resources import METADATA_MEMBERS
 from vpcipam.ec2.world_writing import eni_members
 from vpcipam.ec2.worlds import WorldError
 from vpcipam.errors import InvalidArgument, InvalidCidr, UnknownInstanceType
@@ -178,6 +179,7 @@ class _Described:
     def _instance(self, instance: Instance) -> dict[str, Any]:
         limits = self._types.get(instance.instance_type)
         launch = self._launches[instance.instance_id]
+        options = {**(launch.get("MetadataOptions") or {}), **({"State": "applied"} if _state(instance) == "running" else {})}
         return {
             "id": instance.instance_id,
             "type": instance.instance_type if limits is None or _is_known(limits) else _without_none(_limits(limits)),
@@ -189,6 +191,7 @@ class _Described:
             "public_at_start": any(self._automatic_ip(eni) for eni in instance.network_interfaces) or None,
             "reservation_id": launch["ReservationId"],
             "monitored": (launch.get("Monitoring") or {}).get("State") in {"enabled", "pending"},
+            "metadata_options": {key: options[name] for name, key in METADATA_MEMBERS.items() if name in options} or None,
             **{key: launch.get(name) for key, name in _LAUNCH.items()},
         }
 

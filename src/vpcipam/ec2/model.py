@@ -40,7 +40,7 @@ from typing import TYPE_CHECKING, Any
 
 from vpcipam.ec2.actions.every import EveryAction
 from vpcipam.ec2.api import Instance, NetworkInterface, SecurityGroup, Subnet, SubnetCidrReservation, Vpc
-from vpcipam.ec2.resources import ElasticIp, LaunchTemplate
+from vpcipam.ec2.resources import METADATA_DEFAULTS, ElasticIp, LaunchTemplate, MetadataOptions
 from vpcipam.errors import InvalidArgument
 from vpcipam.limits import InstanceLimits
 
@@ -75,7 +75,7 @@ class Ec2Model(EveryAction):
         return f"<Ec2Model: {counts}>"
 
     @classmethod
-    def from_world(cls, world: Mapping[str, Any]) -> "Ec2Model":
+    def from_world(cls, world: Mapping[str, Any], *, metadata_defaults: MetadataOptions = METADATA_DEFAULTS) -> "Ec2Model":
         """Create a model from a world: a document as `to_world` returns it, or one written by hand (docs/serving.md).
 
         Raises:
@@ -88,7 +88,7 @@ class Ec2Model(EveryAction):
         """
         from vpcipam.ec2.worlds import read_world  # noqa: PLC0415 - most models are built by calls, and start faster without it
 
-        model = cls()
+        model = cls(metadata_defaults=metadata_defaults)
         read_world(model, model._account, world)
         model._call_counts.clear()
         return model
@@ -169,6 +169,11 @@ class Ec2Model(EveryAction):
     def call_counts(self) -> dict[str, int]:
         """The number of calls of each action so far, refused ones included, by EC2's name. Metadata reads are not calls."""
         return dict(self._call_counts)
+
+    @property
+    def metadata_defaults(self) -> MetadataOptions:
+        """The metadata options of an instance whose launch names none."""
+        return self._account.metadata_defaults
 
     @property
     def metadata_read_count(self) -> int:

@@ -97,6 +97,7 @@ def _instance_entry(instance: InstanceRecord) -> dict[str, Any]:
         launch_index=instance.launch_index or None,
         public_at_start=instance.public_at_start or None,
         state_changed_ns=None if instance.state_changed_ns == instance.launched_ns else instance.state_changed_ns,
+        metadata_options=attrs.asdict(instance.metadata_options),
         **{name: value or None for name, value in attrs.asdict(instance.settings).items()},
     )
 

@@ -13,8 +13,9 @@ import attrs
 from vpcipam.address import parse_address
 from vpcipam.ec2.actions.every import EveryAction
 from vpcipam.ec2.errors import Ec2Error
-from vpcipam.ec2.resources import LaunchSettings
+from vpcipam.ec2.resources import LaunchSettings, MetadataOptions
 from vpcipam.ec2.state.account import DEFAULT_GROUP, Account
+from vpcipam.ec2.state.call import Call
 from vpcipam.ec2.state.launching import LaunchInterface
 from vpcipam.ec2.state.records import EniRecord, SubnetRecord
 from vpcipam.ec2.world_entries import FORMAT, ID, KINDS, REQUIRED, SUBNET_FLAGS, VPC_FLAGS, Entry, WorldError
@@ -217,9 +218,11 @@ class _Reader:
         public = entry.take("public_at_start", bool, False)  # noqa: FBT003 - the default
         fields = attrs.fields(LaunchSettings)
         settings = LaunchSettings(**{each.name: entry.take(each.name, type(each.default), each.default) for each in fields})
-        changed_ns = entry.time_ns("state_changed_ns", launched_ns)
+        changed_ns, options = entry.time_ns("state_changed_ns", launched_ns), self._metadata_options(entry)
         if state not in {"running", "stopped"}:
             raise WorldError(f"{entry.where}: state is {state!r}; it must be running or stopped")
+        if (state, options.state) == ("running", "pending"):
+            raise WorldError(f"{entry.where}: metadata_options are pending only while the instance is stopped")
         own = entry.table("type") if isinstance(entry.take("type", object), dict) else None
         limits = instance_limits(entry.take("type", str)) if own is None else _limits(own)
         entry.finish()
@@ -236,9 +239,21 @@ class _Reader:
         (made,) = self._model.launch_instances(limits, (interface,), now_ns=launched_ns)
         record = self._account.instances[made.instance_id]
         record.state, record.image_id, record.launch_index, record.public_at_start = state, image_id, launch_index, public
-        record.settings, record.state_changed_ns = settings, changed_ns
+        record.settings, record.state_changed_ns, record.metadata_options = settings, changed_ns, options
         record.reservation_id = record.reservation_id if reservation_id is None else reservation_id
+        if options.instance_metadata_tags == "enabled":
+            Call("CreateTags", 0).metadata_tags(tags)
         self._account.set_tags(record, tags)
+
+    def _metadata_options(self, entry: Entry) -> MetadataOptions:
+        """Take the metadata options of an instance; what they don't say is as the account's defaults have it."""
+        given = entry.table("metadata_options")
+        if given is None:
+            return self._account.metadata_defaults
+        default = attrs.asdict(self._account.metadata_defaults)
+        values = {name: given.take(name, type(value), value) for name, value in default.items()}
+        given.finish()
+        return MetadataOptions(**values)
 
     def _interface(self, entry: Entry) -> None:
         eni_id, created_ns, place = entry.identifier("eni"), entry.time_ns("created_ns"), entry.table("attachment")

@@ -33,8 +33,19 @@ ALWAYS_SENT = {
         "Status",
     },
     "Instance": {
-        *("AmiLaunchIndex", "Architecture", "BlockDeviceMappings", "EbsOptimized", "HibernationOptions", "Hypervisor"),
-        *("ImageId", "InstanceId", "InstanceType", "LaunchTime", "Monitoring", "NetworkInterfaces", "Placement", "ProductCodes", "State"),
+        *("AmiLaunchIndex", "Architecture", "EbsOptimized", "HibernationOptions", "Hypervisor"),
+        *(
+            "ImageId",
+            "InstanceId",
+            "InstanceType",
+            "LaunchTime",
+            "MetadataOptions",
+            "Monitoring",
+            "NetworkInterfaces",
+            "Placement",
+            "ProductCodes",
+            "State",
+        ),
         *("StateTransitionReason", "VirtualizationType"),
     },
     "InstanceState": {"Code", "Name"},
@@ -161,6 +172,7 @@ def check_defaults_and_attributes(ec2, vpc_id):
     assert ec2.delete_security_group(GroupName="a").GroupId == group_id
     (instance,) = ec2.run_instances(MinCount=1, MaxCount=1, InstanceType="m5.large").Instances
     ec2.modify_instance_attribute(InstanceId=instance["InstanceId"], SourceDestCheck={"Value": False})
+    ec2.modify_instance_metadata_options(InstanceId=instance["InstanceId"], HttpTokens="optional")
     shown = ec2.describe_instance_attribute(InstanceId=instance["InstanceId"], Attribute="sourceDestCheck").SourceDestCheck
     assert shown == {"Value": False}
     ec2.terminate_instances(InstanceIds=[instance["InstanceId"]])

@@ -114,6 +114,8 @@ def client():
     launch = {"MinCount": 1, "MaxCount": 1, "SubnetId": subnet_id, "InstanceType": "m6g.large"}
     stopped = ec2.run_instances(**launch, KeyName="me", EbsOptimized=True, Monitoring={"Enabled": True})["Instances"][0]
     ec2.stop_instances(InstanceIds=[stopped["InstanceId"]])
+    others = {"HttpProtocolIpv6": "enabled", "InstanceMetadataTags": "enabled", "HttpPutResponseHopLimit": 64, "HttpTokens": "optional"}
+    ec2.modify_instance_metadata_options(InstanceId=stopped["InstanceId"], HttpEndpoint="disabled", **others)
     return ec2
 
 
@@ -191,6 +193,13 @@ SHOWN = {
         "network-interface.group-name": "Instances NetworkInterfaces Groups GroupName",
         "architecture": "Instances Architecture", "ebs-optimized": "Instances EbsOptimized", "hypervisor": "Instances Hypervisor",
         "hibernation-options.configured": "Instances HibernationOptions Configured", "key-name": "Instances KeyName",
+        "metadata-options.http-endpoint": "Instances MetadataOptions HttpEndpoint",
+        "metadata-options.http-protocol-ipv4": "Instances MetadataOptions HttpEndpoint",
+        "metadata-options.http-protocol-ipv6": "Instances MetadataOptions HttpProtocolIpv6",
+        "metadata-options.http-put-response-hop-limit": "Instances MetadataOptions HttpPutResponseHopLimit",
+        "metadata-options.http-tokens": "Instances MetadataOptions HttpTokens",
+        "metadata-options.instance-metadata-tags": "Instances MetadataOptions InstanceMetadataTags",
+        "metadata-options.state": "Instances MetadataOptions State",
         "monitoring-state": "Instances Monitoring State", "reason": "Instances StateTransitionReason",
         "state-reason-code": "Instances StateReason Code", "state-reason-message": "Instances StateReason Message",
         "virtualization-type": "Instances VirtualizationType",

@@ -45,6 +45,7 @@ REQUESTS = {
     "StopInstances": {"InstanceIds": INSTANCES},
     "StartInstances": {"InstanceIds": INSTANCES},
     "ModifyInstanceAttribute": {"InstanceId": INSTANCES[1], "SourceDestCheck": {"Value": False}},
+    "ModifyInstanceMetadataOptions": {"InstanceId": INSTANCES[1], "HttpEndpoint": "disabled"},
     "RebootInstances": {"InstanceIds": INSTANCES},
     "CreateNetworkInterface": {"SubnetId": SUBNET, "Ipv4PrefixCount": 1},
     "AttachNetworkInterface": {"NetworkInterfaceId": LOOSE, "InstanceId": INSTANCES[0], "DeviceIndex": 2},

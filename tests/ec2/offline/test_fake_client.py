@@ -221,7 +221,6 @@ def test_parameters_that_do_not_affect_addresses_are_accepted(client, subnet_id)
         ("DisableApiStop", (False, True)),
         ("DisableApiTermination", (False, True)),
         ("HibernationOptions", ({"Configured": False}, {"Configured": True})),
-        ("MetadataOptions", ({"HttpTokens": "required"}, {"HttpEndpoint": "disabled"})),
         ("PrivateDnsNameOptions", ({"EnableResourceNameDnsARecord": True}, {"HostnameType": "resource-name"})),
     ],
 )

@@ -206,6 +206,7 @@ def test_ec2_metadata(server):
     vpc_id = model.create_vpc("10.0.0.0/16", ipv6_cidr="2001:db8::/56").vpc_id
     subnet = model.create_subnet(vpc_id, "10.0.1.0/24", availability_zone="us-east-1c", ipv6_cidr="2001:db8::/64")
     instance = model.launch_instance("m6g.large", subnet.subnet_id, tags=(("Name", "n"),), now_ns=0)
+    model.modify_instance_metadata_options(instance.instance_id, instance_metadata_tags="enabled", now_ns=0)
     model.assign_ipv6_addresses(instance.network_interfaces[0].eni_id, ipv6_prefix_count=1, now_ns=0)
     model.assign_private_ip_addresses(instance.network_interfaces[0].eni_id, secondary_ip_count=2, now_ns=0)
     found = json.loads(run(PYTHON, HERE / "own_metadata.py", server.url))

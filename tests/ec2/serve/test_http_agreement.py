@@ -57,6 +57,13 @@ def served():
     served.end()
 
 
+def metadata_options(a, b):
+    """Metadata options, one of them sometimes a wrong one."""
+    switch = ("enabled", "disabled", "on")[b % 3]
+    ways = ({"HttpTokens": ("optional", "required", "")[b % 3]}, {"HttpPutResponseHopLimit": b * 16}, {"HttpEndpoint": switch})
+    return (*ways, {"HttpProtocolIpv6": switch}, {"InstanceMetadataTags": switch}, {})[a % 6]
+
+
 def calls(a, b):
     """One call of each kind, with ids that exist now and then."""
     eni, subnet, instance = f"eni-{1 + a % 5:017x}", f"subnet-{1 + b % 3:017x}", f"i-{1 + a % 2:017x}"
@@ -83,6 +90,9 @@ def calls(a, b):
         ("describe_subnets", {}),
         ("describe_vpcs", {"MaxResults": a}),
         ("describe_tags", {"Filters": [{"Name": "key", "Values": ["k"]}]}),
+        ("modify_instance_metadata_options", {"InstanceId": instance, **metadata_options(a, b)}),
+        ("run_instances", {"MinCount": 1, "MaxCount": 1, "SubnetId": subnet, "MetadataOptions": metadata_options(a, b)}),
+        ("stop_instances", {"InstanceIds": [instance]}),
         ("describe_volumes", {}),
         ("create_vpc", {}),
     )

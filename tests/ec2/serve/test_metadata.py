@@ -11,7 +11,7 @@ from vpcipam.ec2.faults import Effect, Fault, Faults
 from vpcipam.ec2.latency import Latencies, Latency
 from vpcipam.ec2.model import Ec2Model
 from vpcipam.ec2.offline.request import Region
-from vpcipam.ec2.resources import LaunchSettings
+from vpcipam.ec2.resources import LaunchSettings, MetadataOptions
 from vpcipam.ec2.serve.metadata import InstanceMetadata
 from vpcipam.ec2.state.launching import LaunchInterface
 from vpcipam.limits import InstanceLimits
@@ -19,6 +19,7 @@ from vpcipam.limits import InstanceLimits
 S = 10**9
 TTL = "X-aws-ec2-metadata-token-ttl-seconds"
 TOKEN = "X-aws-ec2-metadata-token"  # noqa: S105 - the name of a header
+V1 = MetadataOptions(http_tokens="optional")
 TYPE = InstanceLimits(instance_type="cards.test", eni_limit=2, ipv4_per_eni=6, ipv6_per_eni=6, network_cards=(2, 2))
 
 
@@ -39,7 +40,7 @@ def populate(model):
 @pytest.fixture
 def node(serve):
     """A server of one instance, whose metadata can be read without a token, and a function that reads it."""
-    server = serve(imds_v1=True)
+    server = serve(Ec2Model(metadata_defaults=V1))
     server.instance_id = populate(server.model)
 
     def read(path):
@@ -132,13 +133,72 @@ def test_without_a_name_the_only_instance_answers(node, serve):
     answer = node.get("/latest/meta-data/instance-id")
     assert answer.status == 404
     assert "--instance" in answer.text
-    named = serve(node.model, imds_v1=True, instance_id=other)
+    named = serve(node.model, instance_id=other)
     assert named.get("/latest/meta-data/instance-id").text == other
 
 
 def test_without_an_instance_there_is_no_metadata(server):
     assert server.get("/latest/meta-data/").status == 404
     assert token(server).status == 404
+
+
+@pytest.mark.parametrize("change", ["stop_instances", "terminate_instances"])
+def test_an_instance_that_does_not_run_has_no_metadata(node, change):
+    issued = token(node).text
+    getattr(node.model, change)([node.instance_id], now_ns=0)
+    below = f"/instance/{node.instance_id}/latest"
+    assert node.request("GET", f"{below}/meta-data/mac", headers={TOKEN: issued}).status == 404
+    assert token(node, path=f"{below}/api/token").status == 404
+
+
+# --- metadata options ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tags", ["enabled", "disabled"])
+@pytest.mark.parametrize("endpoint", ["enabled", "disabled"])
+@pytest.mark.parametrize("tokens", ["required", "optional"])
+@pytest.mark.parametrize("when", ["at launch", "later", "while stopped"])
+def test_an_instance_answers_as_its_metadata_options_say(serve, when, tokens, endpoint, tags):
+    options = {"http_tokens": tokens, "http_endpoint": endpoint, "instance_metadata_tags": tags}
+    server = serve(Ec2Model(metadata_defaults=MetadataOptions(**options)) if when == "at launch" else None)
+    subnet_id = server.model.create_subnet(server.model.create_vpc("10.0.0.0/16").vpc_id, "10.0.1.0/24").subnet_id
+    instance_id = server.model.launch_instance("m5.large", subnet_id, tags=[("Name", "node-1"), ("a", "")], now_ns=0).instance_id
+    if when == "while stopped":
+        server.model.stop_instances([instance_id], now_ns=0)
+    if when != "at launch":
+        server.model.modify_instance_metadata_options(instance_id, **options, now_ns=0)
+    if when == "while stopped":
+        server.model.start_instances([instance_id], now_ns=0)
+    issued = token(server)
+    assert issued.status == (200 if endpoint == "enabled" else 403)
+    with_token = {TOKEN: issued.text} if issued.status == 200 else {}
+
+    def read(path, headers):
+        answer = server.request("GET", f"/latest/meta-data/{path}", headers=headers)
+        return answer.text if answer.status == 200 else answer.status
+
+    if endpoint == "disabled":
+        assert read("mac", {}) == read("mac", {TOKEN: "any"}) == 403
+        return
+    assert read("mac", {}) == (401 if tokens == "required" else "02:00:00:00:00:01")
+    assert read("mac", with_token) == "02:00:00:00:00:01"
+    shown = [read(path, with_token) for path in ("tags/instance", "tags/instance/Name", "tags/instance/a")]
+    assert shown == (["Name\na", "node-1", ""] if tags == "enabled" else [404, 404, 404])
+    assert ("tags/" in read("", with_token).split()) == (tags == "enabled")
+
+
+def test_a_token_is_refused_from_the_moment_metadata_are_disabled(node):
+    issued = token(node).text
+    node.model.modify_instance_metadata_options(node.instance_id, http_endpoint="disabled", now_ns=0)
+    assert node.request("GET", "/latest/meta-data/mac", headers={TOKEN: issued}).status == 403
+
+
+def test_new_tags_are_in_the_metadata_at_once(serve):
+    server = serve(Ec2Model(metadata_defaults=MetadataOptions(http_tokens="optional", instance_metadata_tags="enabled")))
+    subnet_id = server.model.create_subnet(server.model.create_vpc("10.0.0.0/16").vpc_id, "10.0.1.0/24").subnet_id
+    instance_id = server.model.launch_instance("m5.large", subnet_id, now_ns=0).instance_id
+    server.model.create_tags([instance_id], [("Name", "node-1")], now_ns=0)
+    assert server.get("/latest/meta-data/tags/instance/Name").text == "node-1"
 
 
 # --- what it shows -------------------------------------------------------------------------------------------------------
@@ -154,7 +214,6 @@ def test_the_instance_shows_itself(node):
     assert node.read("placement/availability-zone-id") == "use1-az2"
     assert node.read("placement/region") == "us-east-1"
     assert node.read("services/domain") == "amazonaws.com"
-    assert node.read("tags/instance/Name") == "node-1"
     assert node.read("security-groups") == "default"
 
 
@@ -292,12 +351,12 @@ def test_an_instance_without_an_ipv4_address_has_none():
 
 
 def faulty(effect, **options):
-    return Ec2Model(conditions=Conditions(faults=Faults((Fault(effect, "InstanceMetadata", nth=1, **options),))))
+    return Ec2Model(metadata_defaults=V1, conditions=Conditions(faults=Faults((Fault(effect, "InstanceMetadata", nth=1, **options),))))
 
 
 @pytest.mark.parametrize("effect", [Effect.LOSE_ANSWER, Effect.REFUSE, Effect.CRASH_AFTER])
 def test_a_read_can_be_lost(serve, effect):
-    server = serve(faulty(effect), imds_v1=True)
+    server = serve(faulty(effect))
     populate(server.model)
     assert server.get("/latest/meta-data/mac").status == 0
     assert len(server.hung_up) == 1
@@ -305,27 +364,26 @@ def test_a_read_can_be_lost(serve, effect):
 
 
 def test_a_read_can_be_refused(serve):
-    server = serve(faulty(Effect.REFUSE, code="Unavailable"), imds_v1=True)
+    server = serve(faulty(Effect.REFUSE, code="Unavailable"))
     populate(server.model)
     assert server.get("/latest/meta-data/mac").status == 503
 
 
 def test_an_eni_can_be_hidden(serve):
-    server = serve(faulty(Effect.HIDE_ENI), imds_v1=True)
+    server = serve(faulty(Effect.HIDE_ENI))
     populate(server.model)
     counts = [len(server.get("/latest/meta-data/network/interfaces/macs/").text.split()) for _ in range(2)]
     assert counts == [2, 3]
 
 
 def test_metadata_may_be_stale(serve):
-    server = serve(Ec2Model(conditions=Conditions(metadata_lag_ns=10**18)), imds_v1=True)
+    server = serve(Ec2Model(metadata_defaults=V1, conditions=Conditions(metadata_lag_ns=10**18)))
     populate(server.model)
     assert server.get("/latest/meta-data/mac").status == 404
 
 
 def test_a_read_takes_its_time(serve):
-    server = serve(Ec2Model(conditions=Conditions(latencies=Latencies(metadata=Latency.fixed(7)))))
+    server = serve(Ec2Model(metadata_defaults=V1, conditions=Conditions(latencies=Latencies(metadata=Latency.fixed(7)))))
     instance_id = populate(server.model)
-    server.service._imds_v1 = True
     reply = server.service.metadata("GET", instance_id, "meta-data/mac", {})
     assert reply.duration_ns == 7

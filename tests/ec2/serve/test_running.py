@@ -19,6 +19,7 @@ from vpcipam.ec2.conditions import Conditions
 from vpcipam.ec2.faults import Effect, Fault, Faults
 from vpcipam.ec2.model import Ec2Model
 from vpcipam.ec2.offline.request import Region
+from vpcipam.ec2.resources import MetadataOptions
 from vpcipam.ec2.serve.running import Runner, base_url, is_loopback, listen
 from vpcipam.ec2.serve.service import Service
 from vpcipam.errors import MissingExtra
@@ -27,7 +28,7 @@ CREDENTIALS = dict.fromkeys(("aws_access_key_id", "aws_secret_access_key"), "any
 
 
 def service_of(model):
-    return Service(model, Region("us-east-1"), lambda: 0, token_key=b"key", imds_v1=True)
+    return Service(model, Region("us-east-1"), lambda: 0, token_key=b"key")
 
 
 @pytest.fixture
@@ -115,7 +116,7 @@ def test_a_body_that_is_too_long_is_refused_before_it_was_sent(start):
 
 
 def test_a_second_socket_serves_too(start):
-    model = Ec2Model()
+    model = Ec2Model(metadata_defaults=MetadataOptions(http_tokens="optional"))
     subnet = model.create_subnet(model.create_vpc("10.0.0.0/16").vpc_id, "10.0.1.0/24")
     instance_id = model.launch_instance("m5.large", subnet.subnet_id, now_ns=0).instance_id
     second = listen("127.0.0.1", 0)

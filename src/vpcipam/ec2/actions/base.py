@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from vpcipam.ec2.errors import ErrorCode
 from vpcipam.ec2.over_time.snapshots import Snapshot
+from vpcipam.ec2.resources import METADATA_DEFAULTS, MetadataOptions
 from vpcipam.ec2.state.account import GROUPS_PER_ENI, Account, Records
 from vpcipam.ec2.state.call import Call, sorted_texts, texts
 from vpcipam.ec2.state.records import SecurityGroupRecord, SubnetRecord
@@ -52,12 +53,19 @@ class Actions:
     action takes subnets, ENIs and instances from `_visible`, which may show the past.
     """
 
-    def __init__(self, *, address_choice: AddressChoice = "lowest", seed: int = 0, conditions: "Conditions | None" = None) -> None:
+    def __init__(
+        self,
+        *,
+        address_choice: AddressChoice = "lowest",
+        seed: int = 0,
+        conditions: "Conditions | None" = None,
+        metadata_defaults: MetadataOptions = METADATA_DEFAULTS,
+    ) -> None:
         if address_choice not in ("lowest", "random"):
             raise InvalidArgument(f"address_choice is {address_choice!r}; it must be 'lowest' or 'random'")
         self._address_choice: AddressChoice = address_choice
         self._seed = operator.index(seed)
-        self._account = Account()
+        self._account = Account(metadata_defaults)
         self._interceptor = self._interceptor_of(conditions)
         self._subnet_watch: SubnetWatch | None = None
         self._present = Snapshot(Views(self._account.enis), Views(self._account.instances), Views(self._account.subnets))

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterable
 
+import attrs
+
 from vpcipam._units import NS_PER_S
 from vpcipam.ec2.actions.base import Actions
 from vpcipam.ec2.api import Instance, InstanceStateChange
 from vpcipam.ec2.errors import ErrorCode
+from vpcipam.ec2.resources import MetadataOptions
 from vpcipam.ec2.state.call import Call, texts
 from vpcipam.ec2.state.filter_tables import INSTANCE_STATUS_FILTERS
 from vpcipam.ec2.state.filters import Filters, matching
@@ -97,17 +100,59 @@ class InstanceStateActions(Actions):
         group_ids = texts(security_group_ids)
         if (source_dest_check is None) != bool(group_ids):
             raise call.refusal(ErrorCode.INVALID_PARAMETER_COMBINATION, "a call changes one attribute: SourceDestCheck or Groups")
-        (instance,) = self._instances_or_gone(call, (instance_id,))
-        if not isinstance(instance, InstanceRecord):
-            message = f"The instance '{instance_id}' is not in a state in which its attributes can be changed."
-            raise call.refusal(ErrorCode.INCORRECT_INSTANCE_STATE, message)
-        eni = only_eni(call, instance)
+        eni = only_eni(call, self._changeable(call, instance_id))
         if group_ids:
             eni.groups = self._groups(call, eni.subnet, group_ids)
         else:
             eni.source_dest_check = bool(source_dest_check)
         eni.touch()
         self._done(call, None)
+
+    def modify_instance_metadata_options(
+        self,
+        instance_id: str,
+        *,
+        http_tokens: str | None = None,
+        http_put_response_hop_limit: int | None = None,
+        http_endpoint: str | None = None,
+        http_protocol_ipv6: str | None = None,
+        instance_metadata_tags: str | None = None,
+        now_ns: int,
+    ) -> MetadataOptions:
+        """Change metadata options of an instance, those that are not None. They are pending while a stopped instance is not started.
+
+        Raises:
+            InvalidArgument: EC2 does not accept a value.
+            Ec2Error: InvalidInstanceID.NotFound; IncorrectInstanceState for a terminated one; InvalidParameterValue if the metadata is to
+                show a tag that it can't.
+        """
+        call = self._begin("ModifyInstanceMetadataOptions", now_ns)
+        instance = self._changeable(call, instance_id)
+        state = "applied" if instance.state == "running" else "pending"
+        old = instance.metadata_options
+        options = MetadataOptions(
+            http_tokens=old.http_tokens if http_tokens is None else http_tokens,
+            http_put_response_hop_limit=old.http_put_response_hop_limit
+            if http_put_response_hop_limit is None
+            else http_put_response_hop_limit,
+            http_endpoint=old.http_endpoint if http_endpoint is None else http_endpoint,
+            http_protocol_ipv6=old.http_protocol_ipv6 if http_protocol_ipv6 is None else http_protocol_ipv6,
+            instance_metadata_tags=old.instance_metadata_tags if instance_metadata_tags is None else instance_metadata_tags,
+            state=state,
+        )
+        if options.instance_metadata_tags == "enabled":
+            call.metadata_tags(instance.tags)
+        instance.metadata_options = options
+        self._account.touch(instance)
+        return self._done(call, options)
+
+    def _changeable(self, call: Call, instance_id: str) -> InstanceRecord:
+        """Find an instance that is not terminated."""
+        (instance,) = self._instances_or_gone(call, (instance_id,))
+        if not isinstance(instance, InstanceRecord):
+            message = f"The instance '{instance_id}' is not in a state in which its attributes can be changed."
+            raise call.refusal(ErrorCode.INCORRECT_INSTANCE_STATE, message)
+        return instance
 
     def _terminate(self, instance: InstanceRecord, now_ns: int) -> None:
         for attachment in [eni.attachment for eni in instance.enis() if eni.attachment is not None]:
@@ -133,6 +178,7 @@ class InstanceStateActions(Actions):
             each.state, each.state_changed_ns = state, call.now_ns
             self._account.touch(each)
             if state == "running":
+                each.metadata_options = attrs.evolve(each.metadata_options, state="applied")
                 self._account.give_public_ip(each)
             else:
                 self._account.set_automatic_ip(each.primary_eni, None)

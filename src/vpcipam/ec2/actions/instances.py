@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 from vpcipam.ec2.actions.base import Actions
 from vpcipam.ec2.api import METADATA_ACTION, Instance, NetworkInterface
 from vpcipam.ec2.errors import Ec2Error, ErrorCode, LostAnswer
-from vpcipam.ec2.resources import NO_SETTINGS, LaunchSettings, LaunchTemplateVersion
+from vpcipam.ec2.resources import NO_SETTINGS, LaunchSettings, LaunchTemplateVersion, MetadataOptions
 from vpcipam.ec2.state.call import Call, texts
 from vpcipam.ec2.state.filter_tables import INSTANCE_FILTERS, INSTANCE_TYPE_FILTERS
 from vpcipam.ec2.state.filters import Filters, matching, tagged_matching
@@ -64,6 +64,7 @@ class InstanceActions(Actions):
         tags: Iterable[tuple[str, str]] = (),
         launch_template: LaunchTemplateVersion | None = None,
         settings: LaunchSettings = NO_SETTINGS,
+        metadata_options: MetadataOptions | None = None,
         now_ns: int,
     ) -> tuple[Instance, ...]:
         """Launch as many instances as there is room for (RunInstances), `min_count` to `max_count` or none, each with its ENIs.
@@ -73,6 +74,7 @@ class InstanceActions(Actions):
         The first interface is the primary ENI at device index 0; all lie in the zone of its subnet. An interface without a subnet lies in
         the primary one's. An instance with one ENI gets a public address if its subnet maps public IPs or the interface asks for one.
         `launch_template` is where the arguments are from; AWS's own tags of the instances name it. Answers show the `settings`.
+        `metadata_options` say who may read the metadata; None for the defaults of the account.
 
         Raises:
             Ec2Error: as for `launch_instance`; InstanceLimitExceeded for a `min_count` above 1,000;
@@ -80,7 +82,8 @@ class InstanceActions(Actions):
                 InvalidInterface.IpAddressLimitExceeded and InvalidParameterValue as for attaching;
                 InvalidParameterCombination for named addresses or ENIs of several instances, or subnets in several zones;
                 InvalidNetworkInterfaceID.NotFound and InvalidNetworkInterface.InUse for an ENI that is named; InvalidGroup.NotFound,
-                InvalidParameter and SecurityGroupsPerInterfaceLimitExceeded for security groups that are unknown, of another VPC, too many.
+                InvalidParameter and SecurityGroupsPerInterfaceLimitExceeded for security groups that are unknown, of another VPC, too many;
+                InvalidParameterValue for a tag that the metadata is to show and can't.
             UnknownInstanceType: as for `launch_instance`.
         """
         call = self._begin("RunInstances", now_ns)
@@ -88,6 +91,9 @@ class InstanceActions(Actions):
         wanted = require_some(call, interfaces)
         _require_counts(call, min_count, max_count)
         read_tags = sorted_tags((*call.tags(tags), *_template_tags(launch_template)))
+        options = self._account.metadata_defaults if metadata_options is None else metadata_options
+        if options.instance_metadata_tags == "enabled":
+            call.metadata_tags(read_tags)
         eni_tags = [call.tags(each.tags) for each in wanted]
         parts = [each.read(call) for each in wanted]
         found = [each.find(call, self._account.enis) for each in wanted]
@@ -122,7 +128,7 @@ class InstanceActions(Actions):
             instance_id = self._account.new_id("i")
             reservation_id = reservation_id or default_reservation(instance_id)
             instance = InstanceRecord(instance_id, limits, subnet, read_tags, call.now_ns, image_id, reservation_id, index)
-            instance.settings = settings
+            instance.settings, instance.metadata_options = settings, options
             instance.public_at_start = len(wanted) == 1 and public and not named
             self._account.add_instance(instance)
             for each, old, its_subnet, its_groups, its_tags, held in zip(wanted, found, subnets, groups, eni_tags, addresses, strict=True):

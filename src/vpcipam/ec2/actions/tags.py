@@ -8,7 +8,7 @@ from vpcipam.ec2.errors import ErrorCode
 from vpcipam.ec2.state.call import Call, is_own_tag, texts
 from vpcipam.ec2.state.filter_tables import TAG_FILTERS
 from vpcipam.ec2.state.filters import Filters, Reader, matching
-from vpcipam.ec2.state.records import Tags, sorted_tags
+from vpcipam.ec2.state.records import InstanceRecord, Tags, sorted_tags
 
 
 class TagActions(Actions):
@@ -18,9 +18,9 @@ class TagActions(Actions):
         """Add tags, pairs of key and value, to resources of any kinds; an existing tag gets the new value.
 
         Raises:
-            Ec2Error: MissingParameter for no resource or no tag; InvalidParameterValue for a key or value that EC2 does not accept, and for
-                a key that is given twice; TagLimitExceeded beyond 50 tags of a resource; the NotFound codes; InvalidID for an id of no
-                known kind.
+            Ec2Error: MissingParameter for no resource or no tag; InvalidParameterValue for a key or value that EC2 does not accept, for a
+                key that is given twice, and for one that the metadata of an instance is to show and can't; TagLimitExceeded beyond 50 tags
+                of a resource; the NotFound codes; InvalidID for an id of no known kind.
         """
         call = self._begin("CreateTags", now_ns)
         names, new = _given(call, resource_ids), call.tags(tags)
@@ -28,8 +28,10 @@ class TagActions(Actions):
             raise call.refusal(ErrorCode.MISSING_PARAMETER, "The request must contain the parameter Tag")
         records = [self._account.tagged(call, name) for name in names]
         merged = [sorted_tags((*record.tags, *new)) for record in records]
-        for each in merged:
+        for record, each in zip(records, merged, strict=True):
             call.tag_count(each)
+            if isinstance(record, InstanceRecord) and record.metadata_options.instance_metadata_tags == "enabled":
+                call.metadata_tags(each)
         for record, each in zip(records, merged, strict=True):
             self._account.set_tags(record, each)
         self._done(call, None)

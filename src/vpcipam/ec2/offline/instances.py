@@ -13,9 +13,9 @@ from vpcipam.ec2.errors import NO_DEFAULT_VPC, ErrorCode
 from vpcipam.ec2.model import Ec2Model
 from vpcipam.ec2.offline.launch_templates import require_readable
 from vpcipam.ec2.offline.request import PAGE, ActionHandler, Pages, Region, Request, paged
-from vpcipam.ec2.offline.views import instance_status_view, instance_type_view, instance_view, state_view
+from vpcipam.ec2.offline.views import instance_status_view, instance_type_view, instance_view, metadata_options_view, state_view
 from vpcipam.ec2.offline.wire import Members
-from vpcipam.ec2.resources import LaunchSettings, LaunchTemplateVersion
+from vpcipam.ec2.resources import METADATA_MEMBERS, METADATA_PARAMETERS, LaunchSettings, LaunchTemplateVersion, MetadataOptions
 from vpcipam.ec2.state.launching import LaunchInterface
 from vpcipam.ec2.state.names import zone_id, zones_of
 from vpcipam.errors import InvalidArgument, UnknownInstanceType
@@ -77,6 +77,7 @@ def _run(request: Request) -> Members:
             tags=request.tags("instance", others={"volume", "spot-instances-request", "elastic-gpu", _ENI}),
             launch_template=template,
             settings=settings,
+            metadata_options=_metadata_options(request),
             now_ns=request.now_ns,
         )
     except UnknownInstanceType:
@@ -106,6 +107,18 @@ def _settings(request: Request) -> LaunchSettings:
         message = f"User data is limited to {_MOST_USER_DATA_BYTES} bytes"
         raise request.refusal(ErrorCode.INVALID_PARAMETER_VALUE, message)
     return settings
+
+
+def _metadata_options(request: Request) -> MetadataOptions | None:
+    given = _given_options(request.get("MetadataOptions", {}))
+    try:
+        return attrs.evolve(request.model.metadata_defaults, **given) if given else None
+    except InvalidArgument as error:
+        raise request.refusal(ErrorCode.INVALID_PARAMETER_VALUE, str(error)) from None
+
+
+def _given_options(members: Members) -> Members:
+    return {METADATA_MEMBERS[name]: members[name] for name in METADATA_PARAMETERS if name in members}
 
 
 def _require_harmless(request: Request) -> None:
@@ -283,6 +296,21 @@ def _modify_attribute(request: Request) -> Members:
     return {}
 
 
+def _modify_metadata_options(request: Request) -> Members:
+    try:
+        options = request.model.modify_instance_metadata_options(
+            request.get("InstanceId"), **_given_options(request.members), now_ns=request.now_ns
+        )
+    except InvalidArgument as error:
+        raise request.refusal(ErrorCode.INVALID_PARAMETER_VALUE, str(error)) from None
+    return _show_metadata_options(request, options)
+
+
+def _show_metadata_options(request: Request, options: MetadataOptions) -> Members:
+    """Show metadata options as ModifyInstanceMetadataOptions does: `pending`."""
+    return {"InstanceId": request.get("InstanceId"), "InstanceMetadataOptions": metadata_options_view(options, is_pending=True)}
+
+
 _ATTRIBUTES: Final = {
     *("disableApiStop", "disableApiTermination", "ebsOptimized", "groupSet", "instanceType", "sourceDestCheck", "userData"),
 }
@@ -311,7 +339,6 @@ _HARMLESS: Final[tuple[tuple[str, str | None, object], ...]] = (
     ("DisableApiStop", None, False),
     ("DisableApiTermination", None, False),
     ("HibernationOptions", "Configured", False),
-    ("MetadataOptions", "HttpEndpoint", "enabled"),
     ("PrivateDnsNameOptions", "HostnameType", "ip-name"),
 )
 """The only values of some parameters without effect, or of their members: those that EC2 assumes without them."""
@@ -330,12 +357,13 @@ ACTIONS: Final = {
             *("InstanceType", "MinCount", "MaxCount", "ImageId", "SubnetId", "PrivateIpAddress", "SecurityGroupIds"),
             *("SecurityGroups", "Ipv6AddressCount", "Ipv6Addresses", "EnablePrimaryIpv6", "Placement", "TagSpecifications"),
             *("LaunchTemplate", "KeyName", "UserData", "Monitoring.Enabled", "EbsOptimized"),
+            *(f"MetadataOptions.{name}" for name in METADATA_PARAMETERS),
             *(f"NetworkInterfaces.{name}" for name in _INTERFACE_TAKES),
         },
         ignores={
             *("BlockDeviceMappings", "CapacityReservationSpecification", "CpuOptions", "CreditSpecification", "DisableApiStop"),
             *("DisableApiTermination", "EnclaveOptions", "HibernationOptions", "IamInstanceProfile"),
-            *("InstanceInitiatedShutdownBehavior", "MaintenanceOptions", "MetadataOptions", "PrivateDnsNameOptions"),
+            *("InstanceInitiatedShutdownBehavior", "MaintenanceOptions", "PrivateDnsNameOptions"),
             *(f"NetworkInterfaces.{name}" for name in _INTERFACE_IGNORES),
         },
         show=_show_launched,
@@ -357,6 +385,7 @@ ACTIONS: Final = {
     ),
     "DescribeInstanceAttribute": ActionHandler(_describe_attribute, takes={"Attribute", "InstanceId"}),
     "ModifyInstanceAttribute": ActionHandler(_modify_attribute, takes={"InstanceId", "SourceDestCheck", "Groups"}),
+    "ModifyInstanceMetadataOptions": ActionHandler(_modify_metadata_options, takes={"InstanceId", *METADATA_PARAMETERS}),
     "DescribeInstanceTypes": ActionHandler(
         _describe_types, takes={"InstanceTypes", "Filters", *PAGE}, pages=Pages(("InstanceTypes",), largest=_LARGEST_PAGE_OF_TYPES)
     ),

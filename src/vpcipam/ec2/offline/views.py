@@ -20,7 +20,7 @@ from vpcipam.ec2.api import (
 )
 from vpcipam.ec2.offline.request import Region
 from vpcipam.ec2.offline.wire import Members
-from vpcipam.ec2.resources import ElasticIp
+from vpcipam.ec2.resources import METADATA_MEMBERS, ElasticIp, MetadataOptions
 from vpcipam.ec2.state.account import DEFAULT_GROUP
 from vpcipam.ec2.state.filter_tables import (
     HYPERVISOR,
@@ -180,7 +180,6 @@ def instance_view(instance: Instance, region: Region) -> Members:
     return {
         "AmiLaunchIndex": instance.launch_index,
         "Architecture": architecture_of(instance.instance_type),
-        "BlockDeviceMappings": [],
         "EbsOptimized": settings.ebs_optimized,
         "HibernationOptions": {"Configured": False},
         "Hypervisor": HYPERVISOR,
@@ -189,6 +188,7 @@ def instance_view(instance: Instance, region: Region) -> Members:
         "InstanceType": instance.instance_type,
         "KeyName": settings.key_name or None,
         "LaunchTime": time_text(instance.launched_ns),
+        "MetadataOptions": metadata_options_view(instance.metadata_options, is_pending=instance.state == "pending"),
         "Monitoring": {"State": monitoring_state(instance)},
         "NetworkInterfaces": [_instance_interface_view(eni, region) for eni in instance.network_interfaces],
         "Placement": {"AvailabilityZone": instance.availability_zone, "GroupName": "", "Tenancy": "default"},
@@ -207,6 +207,12 @@ def instance_view(instance: Instance, region: Region) -> Members:
         "VirtualizationType": VIRTUALIZATION,
         "VpcId": instance.vpc_id or None,
     }
+
+
+def metadata_options_view(options: MetadataOptions, *, is_pending: bool) -> Members:
+    """Format the metadata options of an instance; those of a launch or a change are pending in its answer."""
+    view = {member: getattr(options, name) for member, name in METADATA_MEMBERS.items()}
+    return view | {"State": "pending"} if is_pending else view
 
 
 def groups_view(eni: NetworkInterface) -> list[Members]:

@@ -130,8 +130,9 @@ class InstanceMetadata:
             "reservation-id": instance.reservation_id,
             "security-groups": _lines(primary.security_group_names),
             "services": {"domain": "amazonaws.com", "partition": "aws"},
-            "tags": {"instance": cast("Tree", dict(instance.tags))},
         }
+        if instance.metadata_options.instance_metadata_tags == "enabled":
+            tree["tags"] = {"instance": cast("Tree", dict(instance.tags))}
         if primary.private_ip:
             name = private_dns_name(primary.private_ip, self.region.name)
             tree |= {"hostname": name, "local-hostname": name, "local-ipv4": primary.private_ip}

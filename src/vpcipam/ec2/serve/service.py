@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import attrs
 
+from vpcipam.ec2.api import Instance
 from vpcipam.ec2.errors import Ec2Error, ErrorCode
 from vpcipam.ec2.faults import Crash
 from vpcipam.ec2.model import Ec2Model
@@ -62,7 +63,6 @@ class Service:
         now_ns: returns the time of each call, Unix nanoseconds.
         token_key: signs the tokens of IMDSv2.
         speed: how many seconds of `now_ns` pass in a second; a token lasts so much longer.
-        imds_v1: whether metadata can be read without a token.
         instance_id: the instance whose metadata is at `/latest/`; None for the only one.
     """
 
@@ -74,7 +74,6 @@ class Service:
         *,
         token_key: bytes,
         speed: float = 1,
-        imds_v1: bool = False,
         instance_id: str | None = None,
     ) -> None:
         self.model = model
@@ -83,7 +82,6 @@ class Service:
         self.speed = speed
         self.endpoint = Endpoint(model, region, now_ns)
         self._tokens = TokenIssuer(token_key)
-        self._imds_v1 = imds_v1
         self._instance_id = instance_id
 
     def live(self, since: str) -> dict[str, Any] | None:
@@ -102,8 +100,13 @@ class Service:
             headers: by name, in any case.
         """
         instance_id = instance_id or self._default_instance()
-        if instance_id is None or self.model.instance(instance_id) is None:
+        instance = None if instance_id is None else self.model.instance(instance_id)
+        if instance is None or instance_id is None:
             return _refusal(404, _WHICH if instance_id is None else f"There is no instance {instance_id}.")
+        if instance.state != "running":
+            return _refusal(404, f"The instance {instance_id} is {instance.state}, so nothing can read its metadata.")
+        if instance.metadata_options.http_endpoint == "disabled":
+            return _refusal(403)
         if path.strip("/") == TOKEN_PATH:
             return self._issue(method, instance_id, headers)
         if method not in ("GET", "HEAD"):
@@ -114,9 +117,9 @@ class Service:
             if ttl_s is None:
                 return _refusal(401)
             shown = {TOKEN_TTL_HEADER: str(ttl_s)}
-        elif not self._imds_v1:
+        elif instance.metadata_options.http_tokens == "required":
             return _refusal(401)
-        return self._read(instance_id, path, shown)
+        return self._read(instance, path, shown)
 
     def _default_instance(self) -> str | None:
         if self._instance_id is not None:
@@ -138,17 +141,15 @@ class Service:
         """Return a time that passes as that of the clients does."""
         return round(self.now_ns() / self.speed)
 
-    def _read(self, instance_id: str, path: str, headers: Mapping[str, str]) -> MetadataReply:
-        instance = self.model.instance(instance_id)
+    def _read(self, instance: Instance, path: str, headers: Mapping[str, str]) -> MetadataReply:
         before_ns = self.model.elapsed_ns
         try:
-            interfaces = self.model.instance_metadata(instance_id, now_ns=self.now_ns())
+            interfaces = self.model.instance_metadata(instance.instance_id, now_ns=self.now_ns())
         except Crash:
             return MetadataReply(503, "", lost=True, duration_ns=self.model.elapsed_ns - before_ns)
         except Ec2Error as error:
             lost = error.code == ErrorCode.REQUEST_TIMEOUT
             return attrs.evolve(_refusal(404 if error.code == ErrorCode.INSTANCE_NOT_FOUND else 503, error.message), lost=lost)
-        assert instance is not None, "it was found above"  # noqa: S101 - for the type checker
         seen = InstanceMetadata(
             instance,
             self.model.limits_of(instance).architecture,

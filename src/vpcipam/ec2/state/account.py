@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from vpcipam.address import Cidr
 from vpcipam.ec2.api import Attachment, Instance
 from vpcipam.ec2.errors import Ec2Error, ErrorCode
+from vpcipam.ec2.resources import METADATA_DEFAULTS, MetadataOptions
 from vpcipam.ec2.state.call import Call
 from vpcipam.ec2.state.records import (
     ElasticIpRecord,
@@ -82,9 +83,11 @@ class Account:
 
     Attributes:
         touched: collects every record that changes; None without a history.
+        metadata_defaults: the metadata options of an instance whose launch names none.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, metadata_defaults: MetadataOptions = METADATA_DEFAULTS) -> None:
+        self.metadata_defaults = metadata_defaults
         self.touched: Touched | None = None
         self.vpcs: Records[VpcRecord] = Records("vpc ID", ErrorCode.VPC_NOT_FOUND)
         self.cidr_associations: Records[VpcRecord] = Records("vpc CIDR block association ID", ErrorCode.CIDR_ASSOCIATION_NOT_FOUND)

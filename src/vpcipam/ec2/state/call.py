@@ -3,6 +3,7 @@
 import contextlib
 import ipaddress
 import operator
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -142,6 +143,22 @@ class Call:
             raise self.invalid(f"the tag key {key!r} has {len(key)} characters; it must have 1 to {TAG_KEY_LENGTH_LIMIT}")
         if is_own_tag(key):
             raise self.invalid(f"the tag key {key!r} begins with {RESERVED_TAG_PREFIX}, which is reserved for AWS")
+
+    def metadata_tags(self, tags: Tags) -> None:
+        """Check the tags of an instance whose metadata shows them; InvalidParameterValue for a key that can't be part of a path.
+
+        EC2: "View tags for your EC2 instances using instance metadata".
+        """
+        for key, _ in tags:
+            if key in _NO_METADATA_TAGS or not _METADATA_TAG.fullmatch(key):
+                raise self.invalid(
+                    f"'{key}' is not a valid tag key. Tag keys must match pattern ({_METADATA_TAG.pattern}), "
+                    "and must not be a reserved name ('.', '..', '_index')"
+                )
+
+
+_METADATA_TAG = re.compile(r"[0-9a-zA-Z\-_+=,.@:]{1,255}")
+_NO_METADATA_TAGS = {".", "..", "_index"}
 
 
 def is_own_tag(key: str) -> bool:

@@ -22,7 +22,7 @@ from vpcipam.ec2.api import (
     TrunkAssociation,
     Vpc,
 )
-from vpcipam.ec2.resources import ElasticIp, LaunchTemplate, LaunchTemplateVersion
+from vpcipam.ec2.resources import METADATA_MEMBERS, ElasticIp, LaunchTemplate, LaunchTemplateVersion
 from vpcipam.ec2.state.filters import Reader, tag_keys
 from vpcipam.ec2.state.names import (
     OPT_IN_REGIONS,
@@ -297,6 +297,12 @@ _INTERFACE_FILTERS: Mapping[str, Reader[NetworkInterface]] = {
     "ipv6-prefixes.ipv6-prefix": lambda eni: eni.ipv6_prefixes,
     "tag-value": lambda eni: (value for _, value in eni.tags),
 }
+
+
+def _metadata_option(name: str) -> Reader[Instance]:
+    return lambda instance: (str(getattr(instance.metadata_options, name)),)
+
+
 _PUBLIC = ("allocation-id", "association-id", "carrier-ip", "customer-owned-ip", "ip-owner-id", "public-dns-name", "public-ip")
 
 INSTANCE_FILTERS: Mapping[str, Reader[Instance]] = {
@@ -325,6 +331,8 @@ INSTANCE_FILTERS: Mapping[str, Reader[Instance]] = {
     "launch-index": lambda instance: (str(instance.launch_index),),
     "reservation-id": lambda instance: (instance.reservation_id,),
     "launch-time": lambda instance: (time_text(instance.launched_ns),),
+    **{f"metadata-options.{name.replace('_', '-')}": _metadata_option(name) for name in METADATA_MEMBERS.values()},
+    "metadata-options.http-protocol-ipv4": _metadata_option("http_endpoint"),  # it has IPv4 whenever it is enabled
     "monitoring-state": lambda instance: (monitoring_state(instance),),
     "operator.managed": _no,
     "operator.principal": _nothing,

@@ -24,7 +24,15 @@ from vpcipam.ec2.api import (
     TrunkAssociation,
     Vpc,
 )
-from vpcipam.ec2.resources import NO_SETTINGS, ElasticIp, LaunchSettings, LaunchTemplate, LaunchTemplateVersion
+from vpcipam.ec2.resources import (
+    METADATA_DEFAULTS,
+    NO_SETTINGS,
+    ElasticIp,
+    LaunchSettings,
+    LaunchTemplate,
+    LaunchTemplateVersion,
+    MetadataOptions,
+)
 from vpcipam.ec2.state.subnet import AddressSet, SubnetAddresses
 from vpcipam.limits import InstanceLimits
 
@@ -399,6 +407,7 @@ class InstanceRecord:
     state: str = "running"
     public_at_start: bool = False
     settings: LaunchSettings = NO_SETTINGS
+    metadata_options: MetadataOptions = METADATA_DEFAULTS
     state_changed_ns: int = attrs.field(default=attrs.Factory(lambda self: self.launched_ns, takes_self=True))
     devices: dict[tuple[int, int], EniRecord] = attrs.field(factory=dict)
 
@@ -438,6 +447,7 @@ class InstanceRecord:
             launch_index=self.launch_index,
             settings=self.settings,
             state_changed_ns=self.state_changed_ns,
+            metadata_options=self.metadata_options,
         )
 
 

@@ -31,9 +31,7 @@ UNMODELLED_FILTERS: Mapping[str, frozenset[str]] = {
         capacity-reservation-specification.capacity-reservation-target.capacity-reservation-resource-group-arn client-token
         current-instance-boot-mode
         ena-support enclave-options.enabled host-id iam-instance-profile.arn iam-instance-profile.id
-        instance-lifecycle kernel-id maintenance-options.auto-recovery metadata-options.http-endpoint metadata-options.http-protocol-ipv4
-        metadata-options.http-protocol-ipv6 metadata-options.http-put-response-hop-limit metadata-options.http-tokens
-        metadata-options.instance-metadata-tags metadata-options.state network-interface.deny-all-igw-traffic
+        instance-lifecycle kernel-id maintenance-options.auto-recovery network-interface.deny-all-igw-traffic
         network-performance-options.bandwidth-weighting placement-group-name placement-partition-number platform platform-details
         private-dns-name-options.enable-resource-name-dns-a-record private-dns-name-options.enable-resource-name-dns-aaaa-record
         private-dns-name-options.hostname-type ramdisk-id requester-id root-device-name root-device-type spot-instance-request-id
