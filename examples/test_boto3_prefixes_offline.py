@@ -1,4 +1,4 @@
-"""Test boto3 code that handles prefixes, without AWS: `pytest examples/test_boto3_prefixes_offline.py`."""
+"""Test boto3 code that handles prefixes, without AWS. Copy this file to a folder outside the clone, and run pytest there."""
 
 import pytest
 

@@ -6,6 +6,7 @@ import runpy
 import pytest
 from symptoms import FOLDER, files
 
+from vpcipam.inspection.audit import audit
 from vpcipam.inspection.readers import read_files
 from vpcipam.inspection.rules.catalogue import CATALOGUE
 
@@ -17,6 +18,16 @@ FOUND = {
     "no-cidr-blocks": "no-address-no-prefix",
     "subnet-full": "no-address-subnet-full",
     "leaked-enis": "leaked-eni",
+    "few-pods": "subnet-mostly-spare",
+}
+COLLECTED = {
+    "get nodes,pods,events": {"nodes.json", "pods.json", "events.json"},
+    "get daemonset": {"daemonset.json"},
+    "describe-network-interfaces": {"network-interfaces.json"},
+    "describe-subnets": {"subnets.json"},
+    "describe-instances": {"instances.json"},
+    "get-subnet-cidr-reservations": {"reservations.json"},
+    "/v1/enis": {"ipamd-enis.json"},
 }
 
 
@@ -30,10 +41,25 @@ def test_the_examples_are_as_our_clusters_are_written():
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_page_shows_the_finding_that_it_is_about(page):
     text = page.read_text(encoding="utf-8")
-    assert page.stem not in FOUND or re.search(rf"^finding: {FOUND[page.stem]} ", text, re.MULTILINE)
+    assert page.stem not in FOUND or re.search(rf"^(?:finding|note): {FOUND[page.stem]} ", text, re.MULTILINE)
     assert re.findall(r"^## (.+)$", text, re.MULTILINE) == ["Find out" if "## Find out" in text else "Find the cause", "The cure"]
     for rule in re.findall(r"`((?:no-address|log|leaked)-[a-z-]+)`", text):
         assert rule in CATALOGUE
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_the_files_that_a_page_collects_show_the_finding_that_it_is_about(name, tmp_path):
+    text = (ROOT / "docs" / "symptoms" / f"{name}.md").read_text(encoding="utf-8")
+    if "(failed-to-assign.md#find-the-cause)" in text:
+        text += (ROOT / "docs" / "symptoms" / "failed-to-assign.md").read_text(encoding="utf-8")
+    commands = "\n".join(re.findall(r"^    (.+) > ", text, re.MULTILINE))
+    names = set().union(*(files for command, files in COLLECTED.items() if command in commands))
+    for path in (FOLDER / name).rglob("*.json"):
+        if path.name in names:
+            copy = tmp_path / path.relative_to(FOLDER / name)
+            copy.parent.mkdir(exist_ok=True)
+            copy.write_bytes(path.read_bytes())
+    assert FOUND[name] in {each.rule for each in audit(read_files(sorted(tmp_path.iterdir()))).findings}
 
 
 @pytest.mark.thorough

@@ -65,11 +65,11 @@ docs/glossary.md has more words.
   slot         each other place on an ENI. It holds one address or one prefix
   prefix       a block of 16 addresses (/28) in one slot
   attached     in a slot of the node, with a pod or without
-  warm         attached and without a pod, so that the next pod doesn't wait
+  warm         attached and ready for a pod, so that the next one doesn't wait
   warm target  a variable that says how many addresses a node keeps for pods to
                come
-  cooldown     the time after a pod's end in which its address is given to no
-               other pod, 30 s by default
+  cooldown     the time after a pod's end in which its node gives the address
+               to no other pod, 30 s by default
   max-pods     the most pods that the kubelet runs on the node, those on the
                host's network included
   ipamd        the program on each node that attaches ENIs, fetches addresses

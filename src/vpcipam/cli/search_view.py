@@ -29,7 +29,7 @@ _COSTS = {
     "addresses-peak": ("", "fewest", "addresses at the peak"),
     "addresses-mean": ("", "fewest", "addresses on average"),
     "subnet-addresses": ("", "fewest", "addresses taken from the subnets at the peak"),
-    "fullest-subnet": (_PER_CENT, "least", "of the fullest subnet taken"),
+    "fullest-subnet": (_PER_CENT, "smallest share", "of the fullest subnet taken"),
     "calls": ("", "fewest", "calls to EC2"),
 }
 """How the value to minimise is written: its unit, the word for a small value, and what it counts."""
