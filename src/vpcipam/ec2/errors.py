@@ -13,7 +13,7 @@ from vpcipam.errors import VpcIpamError
 class ErrorCode(enum.StrEnum):
     """EC2's error codes: those that a node distinguishes and those that the model answers with."""
 
-    # An id that does not exist.
+    # An id that does not exist, or is none.
     VPC_NOT_FOUND = "InvalidVpcID.NotFound"
     CIDR_ASSOCIATION_NOT_FOUND = "InvalidVpcCidrBlockAssociationID.NotFound"
     SUBNET_CIDR_ASSOCIATION_NOT_FOUND = "InvalidSubnetCidrBlockAssociationID.NotFound"
@@ -29,6 +29,10 @@ class ErrorCode(enum.StrEnum):
     TEMPLATE_VERSION_NOT_FOUND = "InvalidLaunchTemplateId.VersionNotFound"
     INSTANCE_NOT_FOUND = "InvalidInstanceID.NotFound"
     GROUP_NOT_FOUND = "InvalidGroup.NotFound"
+    ENI_ID_MALFORMED = "InvalidNetworkInterfaceId.Malformed"
+    ATTACHMENT_ID_MALFORMED = "InvalidNetworkInterfaceAttachmentId.Malformed"
+    INSTANCE_ID_MALFORMED = "InvalidInstanceID.Malformed"
+    GROUP_ID_MALFORMED = "InvalidGroupId.Malformed"
     INSTANCE_INVALID = "InvalidInstanceID"
     INVALID_ID = "InvalidID"
     # An argument that EC2 does not accept.

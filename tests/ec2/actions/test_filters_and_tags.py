@@ -166,13 +166,13 @@ def test_the_values_of_a_filter_are_a_list(ec2):
 
 
 def test_an_unknown_id_is_not_found_whatever_the_filters(ec2, refused):
-    for describe, name, code in (
-        (ec2.describe_vpcs, "vpc_ids", ErrorCode.VPC_NOT_FOUND),
-        (ec2.describe_instances, "instance_ids", ErrorCode.INSTANCE_NOT_FOUND),
-        (ec2.describe_trunk_interface_associations, "association_ids", ErrorCode.ASSOCIATION_NOT_FOUND),
+    for describe, name, unknown, code in (
+        (ec2.describe_vpcs, "vpc_ids", "vpc-0", ErrorCode.VPC_NOT_FOUND),
+        (ec2.describe_instances, "instance_ids", "i-0", ErrorCode.INSTANCE_NOT_FOUND),
+        (ec2.describe_trunk_interface_associations, "association_ids", "trunk-assoc-0", ErrorCode.ASSOCIATION_NOT_FOUND),
     ):
         with refused(code):
-            describe(**{name: ["x-0"]}, now_ns=0)
+            describe(**{name: [unknown]}, now_ns=0)
 
 
 # --- tags

@@ -464,7 +464,7 @@ def test_a_crash_after_an_action_leaves_its_effect(action):
 def test_a_refusal_of_ec2_precedes_an_injected_fault():
     ec2, _, _ = stage(Conditions(faults=Faults([Fault("lose-answer", "DeleteNetworkInterface", nth=1)])))
     with pytest.raises(Ec2Error, match="NotFound"):
-        ec2.delete_network_interface("eni-none", now_ns=0)
+        ec2.delete_network_interface("eni-0", now_ns=0)
     ec2.create_vpc("10.9.0.0/16")  # its answer is not the one that was lost
 
 

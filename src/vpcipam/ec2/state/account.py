@@ -4,7 +4,9 @@ Every creation, deletion and attachment goes through `Account`, which keeps the 
 it is allowed.
 """
 
+import re
 from collections import Counter
+from collections.abc import Container
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from vpcipam.address import Cidr
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from vpcipam.limits import InstanceLimits
 
 _ID_DIGITS = 17
+_DIGITS = re.compile("[0-9a-f]{1,17}")
 _PUBLIC_IP = "public-ip"
 DEFAULT_GROUP = "default"
 """The name of the security group that each VPC has from the start."""
@@ -55,12 +58,21 @@ TaggedRecord = (
 
 
 class Records(dict[str, _Value]):
-    """Records of one kind by id, in the order of creation. It refuses unknown ids."""
+    """Records of one kind by id, in the order of creation. It refuses unknown ids.
 
-    def __init__(self, kind: str, not_found: ErrorCode) -> None:
+    Args:
+        kind: EC2's words for an id.
+        not_found: the code for an id that does not exist.
+        prefix: what an id starts with, before the hyphen.
+        malformed: the code for a text that is no id; None where EC2 answers `not_found` to that too, as for VPCs and subnets.
+    """
+
+    def __init__(self, kind: str, not_found: ErrorCode, prefix: str = "", malformed: ErrorCode | None = None) -> None:
         super().__init__()
         self._kind = kind
         self._not_found = not_found
+        self._prefix = prefix
+        self._malformed = malformed
 
     def find(self, call: Call, key: str) -> _Value:
         """Find a record or refuse the call."""
@@ -71,9 +83,17 @@ class Records(dict[str, _Value]):
 
     def missing(self, call: Call, *keys: str) -> Ec2Error:
         """Create the error that refuses unknown ids, one or more."""
+        wrong = [key for key in keys if not _is_id(key, (self._prefix,))]
+        if wrong and self._malformed is not None:
+            return call.refusal(self._malformed, f'Invalid id: "{wrong[0]}" (expecting "{self._prefix}-...")')
         if len(keys) > 1:
             return call.refusal(self._not_found, f"The {self._kind}s '{', '.join(keys)}' do not exist")
         return call.refusal(self._not_found, f"The {self._kind} {keys[0]!r} does not exist")
+
+
+def _is_id(text: str, prefixes: Container[str]) -> bool:
+    prefix, _, digits = text.rpartition("-")
+    return prefix in prefixes and _DIGITS.fullmatch(digits) is not None
 
 
 class Account:
@@ -94,18 +114,20 @@ class Account:
         self.subnet_cidr_associations: Records[SubnetRecord] = Records(
             "subnet CIDR block association ID", ErrorCode.SUBNET_CIDR_ASSOCIATION_NOT_FOUND
         )
-        self.groups: Records[SecurityGroupRecord] = Records("security group", ErrorCode.GROUP_NOT_FOUND)
+        self.groups: Records[SecurityGroupRecord] = Records("security group", ErrorCode.GROUP_NOT_FOUND, "sg", ErrorCode.GROUP_ID_MALFORMED)
         self.subnets: Records[SubnetRecord] = Records("subnet ID", ErrorCode.SUBNET_NOT_FOUND)
         self.reservations: Records[ReservationRecord] = Records("subnet-cidr-reservation ID", ErrorCode.RESERVATION_NOT_FOUND)
-        self.enis: Records[EniRecord] = Records("networkInterface ID", ErrorCode.ENI_NOT_FOUND)
+        self.enis: Records[EniRecord] = Records("networkInterface ID", ErrorCode.ENI_NOT_FOUND, "eni", ErrorCode.ENI_ID_MALFORMED)
         self.unattached_enis: dict[str, EniRecord] = {}  # an index, since they are few and every node looks for them hourly
-        self.attachments: Records[EniRecord] = Records("attachment", ErrorCode.ATTACHMENT_NOT_FOUND)
+        self.attachments: Records[EniRecord] = Records(
+            "attachment", ErrorCode.ATTACHMENT_NOT_FOUND, "eni-attach", ErrorCode.ATTACHMENT_ID_MALFORMED
+        )
         self.trunk_associations: Records[TrunkAssociationRecord] = Records("trunk interface association", ErrorCode.ASSOCIATION_NOT_FOUND)
         self.elastic_ips: Records[ElasticIpRecord] = Records("allocation ID", ErrorCode.ALLOCATION_NOT_FOUND)
         self.elastic_ip_associations: Records[ElasticIpRecord] = Records("association ID", ErrorCode.ASSOCIATION_NOT_FOUND)
         self.automatic_ips: set[int] = set()
         self.launch_templates: Records[LaunchTemplateRecord] = Records("launch template ID", ErrorCode.TEMPLATE_NOT_FOUND)
-        self.instances: Records[InstanceRecord] = Records("instance ID", ErrorCode.INSTANCE_NOT_FOUND)
+        self.instances: Records[InstanceRecord] = Records("instance ID", ErrorCode.INSTANCE_NOT_FOUND, "i", ErrorCode.INSTANCE_ID_MALFORMED)
         self._terminated: dict[str, tuple[int, Instance]] = {}  # until when each is shown, in the order of termination
         self.instance_types: dict[str, InstanceLimits] = {}
         self._last_numbers: Counter[str] = Counter()
@@ -176,12 +198,10 @@ class Account:
             "eipalloc": self.elastic_ips,
             "lt": self.launch_templates,
         }
-        kind = resource_id.rpartition("-")[0]
-        if kind not in kinds:
-            raise call.refusal(
-                ErrorCode.INVALID_ID, f"The ID '{resource_id}' is not valid: it starts with none of {', '.join(kinds)} and a hyphen"
-            )
-        record: TaggedRecord = kinds[kind].find(call, resource_id)
+        if not _is_id(resource_id, kinds):
+            how = f"it must be one of {', '.join(kinds)}, a hyphen, and hexadecimal digits"
+            raise call.refusal(ErrorCode.INVALID_ID, f"The ID '{resource_id}' is not valid: {how}")
+        record: TaggedRecord = kinds[resource_id.rpartition("-")[0]].find(call, resource_id)
         return record
 
     def create_vpc(self, cidr: Cidr, ipv6_cidr: Cidr | None, tags: Tags, *, instance_tenancy: str = "default") -> VpcRecord:
