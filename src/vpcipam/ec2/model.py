@@ -55,6 +55,7 @@ class Ec2Model(EveryAction):
         address_choice: `lowest` takes the lowest free address or block, `random` the first at or after a random place.
         seed: for `random`; `lowest` ignores it.
         conditions: throttling, latency, stale reads and faults; None for none of them.
+        metadata_defaults: the metadata options of an instance whose launch names none.
 
     Example:
         >>> ec2 = Ec2Model()
@@ -77,6 +78,8 @@ class Ec2Model(EveryAction):
     @classmethod
     def from_world(cls, world: Mapping[str, Any], *, metadata_defaults: MetadataOptions = METADATA_DEFAULTS) -> "Ec2Model":
         """Create a model from a world: a document as `to_world` returns it, or one written by hand (docs/serving.md).
+
+        `metadata_defaults` are also the metadata options of an instance of which the world says none.
 
         Raises:
             WorldError: the document is no world.
