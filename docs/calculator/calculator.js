@@ -196,7 +196,7 @@
 
   function showStrip(strip) {
     shown.querySelector(".strip-says").textContent = strip.error ?? `${strip.cidr} with ${strip.nodes} of the ${many(strip.of, "node")} of the zone`
-      + (strip.nodes < strip.of ? "; the others go into further subnets." : ".");
+      + (strip.nodes < strip.of ? "; the others go into further subnets" : "") + ". Each box is a /28.";
     shown.querySelector("[data-picture=strip]").replaceChildren(...(strip.error ? [] : [drawStrip(strip)]));
   }
 
