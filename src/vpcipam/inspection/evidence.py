@@ -426,7 +426,6 @@ class Evidence:
         yield from (each.value.launched_ns for each in self.instances)
         yield from filter(None, (time_ns(each.value.last_seen) for each in self.events))
         yield from filter(None, (created_tag_ns(each.value) for each in self.network_interfaces))
-        yield from (each.value.attachment.attached_ns for each in self.network_interfaces if each.value.attachment)
 
     def held_addresses(self) -> tuple[HeldAddress, ...]:
         """Join the datastores that introspection shows to the checkpoints of the same bundle, by address.

@@ -19,6 +19,8 @@ def check_leaked(case: ClusterCase) -> Iterator[Finding]:
     it, but an ENI of a launch template is attached.
     """
     settings = Settings() if case.settings is None else case.settings.value
+    attached_ns = (each.value.attachment.attached_ns for each in case.network_interfaces.values() if each.value.attachment)
+    latest_ns = max([case.latest_ns, *attached_ns])
     names = {node.instance_id: node.name for node in case.nodes if node.instance_id}
     for fact in case.network_interfaces.values():
         eni = fact.value
@@ -32,7 +34,7 @@ def check_leaked(case: ClusterCase) -> Iterator[Finding]:
             eni,
             _named(made_for, case),
             settings,
-            case.latest_ns if case.now_ns is None else case.now_ns,
+            latest_ns if case.now_ns is None else case.now_ns,
             at_least="" if live else "at least ",
         )
         yield attrs.evolve(found, node=names.get(made_for, ""), sources=(fact.source,))
