@@ -10,7 +10,7 @@ def wait_for(condition, timeout_s=60):
     """Wait until a condition holds."""
     deadline = time.monotonic() + timeout_s
     while not condition():
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, f"still not so after {timeout_s} s"
         time.sleep(0.01)
 
 

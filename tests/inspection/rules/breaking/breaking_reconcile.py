@@ -48,7 +48,7 @@ def _(world):
     return True
 
 
-@mutation("address-unknown-to-ipamd")
+@mutation("address-unknown-to-ipamd", "all-free-cool")
 def _(world):
     here = world.node()
     found = here and world.free_cidr(here)
