@@ -34,7 +34,7 @@ def _(world):
     return True
 
 
-@mutation("held-by-no-pod", "warm-pool-explained", "all-free-cool")
+@mutation("held-by-no-pod", "warm-pool-explained")
 def _(world):
     """More sandboxes without a name than pods that still wait for their address in Kubernetes."""
     here = world.node(lambda here: here.pods and not here.waiting)
@@ -74,7 +74,7 @@ def _(world):
     return here is not None and _add_entry(world, here, "10.0.15.251")
 
 
-@mutation("held-by-old-sandbox", "warm-pool-explained", "all-free-cool")
+@mutation("held-by-old-sandbox", "warm-pool-explained")
 def _(world):
     """A second sandbox of a pod holds an address, in the datastore and in the checkpoint."""
     here = world.node(has_pods)

@@ -118,7 +118,7 @@ def _(world):
     return here is not None and _most(here) > 130 and _set_max_pods(world, here, world.chance.randint(111, 130))
 
 
-@mutation("max-pods-below-figures", "warm-pool-explained", "more-than-ever-asked", "all-free-cool")
+@mutation("max-pods-below-figures", "warm-pool-explained", "more-than-ever-asked")
 def _(world):
     here = world.node(lambda here: not here.waiting)
     if here is None:
@@ -127,7 +127,7 @@ def _(world):
     return _set_max_pods(world, here, world.chance.randint(1, min(figures) - 1))
 
 
-@mutation("max-pods-without-prefixes", "warm-pool-explained", "all-free-cool")
+@mutation("max-pods-without-prefixes", "warm-pool-explained")
 def _(world):
     here = world.node(lambda here: not here.waiting)
     if here is None or not world.cluster.settings.enable_prefix_delegation:

@@ -23,7 +23,7 @@ def _(world):
     return True
 
 
-@mutation("unmanaged-eni", "max-pods-above-addresses", "all-free-cool")
+@mutation("unmanaged-eni", "max-pods-above-addresses")
 def _(world):
     here = world.node(lambda here: len(here.datastore.eni_ids) > 1)
     if here is None:

@@ -46,7 +46,7 @@ def _(world):
     return _without_address(world, _begin(world, world.chance.choice(("t3.small", "t3.medium", "m5.large"))))
 
 
-@mutation("no-address-cooling", "all-free-cool")
+@mutation("no-address-cooling")
 def _(world):
     here = _begin(world, world.chance.choice(("t3.small", "t3.medium", "m5.large")))
     _without_address(world, here)
@@ -290,7 +290,7 @@ def _(world):
     return _surplus(world, world.chance.randint(300, 5_000))
 
 
-@mutation("warm-pool-explained", "all-free-cool")
+@mutation("warm-pool-explained")
 def _(world):
     """A surplus that is to be given back any time. All of it can cool."""
     return _surplus(world, world.chance.randint(0, 299))

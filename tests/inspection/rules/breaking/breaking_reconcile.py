@@ -38,7 +38,7 @@ def _(world):
     return True
 
 
-@mutation("eni-unknown-to-ipamd", "all-free-cool")
+@mutation("eni-unknown-to-ipamd")
 def _(world):
     here = world.node(lambda here: len(here.datastore.eni_ids) > 1)
     free = here and [each.eni_id for each in here.datastore.eni_stats(0) if not each.primary and not each.pod_count]
@@ -48,7 +48,7 @@ def _(world):
     return True
 
 
-@mutation("address-unknown-to-ipamd", "all-free-cool")
+@mutation("address-unknown-to-ipamd")
 def _(world):
     here = world.node()
     found = here and world.free_cidr(here)
