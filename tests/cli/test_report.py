@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -86,6 +87,40 @@ def test_a_finding_is_in_the_report_too(reported):
     assert "no-address-all-held" in Document(text).text
 
 
+@pytest.mark.parametrize(
+    ("asked", "facts"),
+    [
+        (("plan", "m5.large", "--pods", "3", "--set", "WARM_IP_TARGET=7"), ["WARM_IP_TARGET7"]),
+        (("plan", "m5.large", "--pods", "3", "--variant", "MAX_ENI=2", "--set", "WARM_IP_TARGET=7"), ["WARM_IP_TARGET7"]),
+        (("plan", "--from", str(EXAMPLES / "present"), "--set", "WARM_IP_TARGET=7"), ["WARM_IP_TARGET7"]),
+        (("size", "--cluster", str(EXAMPLES / "clusters" / "mixed.toml")), ["Settings of batch", "ENABLE_PREFIX_DELEGATIONtrue"]),
+        ((*ASKED["simulate"], "--set", "group.workers.settings.MAX_ENI=3"), ["MAX_ENI3", "group.workers.settings.MAX_ENI3", "duration1 h"]),
+        (ASKED["tune"], ["tune.settings.WARM_IP_TARGET[1, 2, 4]", "workload.jobs.burst10"]),
+        (ASKED["inspect"], ["MAX_ENI2"]),
+    ],
+)
+def test_a_report_has_the_settings_and_the_scenario_since_its_reader_has_no_files(reported, asked, facts):
+    _, text = reported(*asked)
+    shown = Document(text).text
+    assert [each for each in facts if each not in shown] == []
+
+
+def test_a_report_shows_no_variable_without_effect_on_addresses(reported, tmp_path):
+    manifest = tmp_path / "env.txt"
+    manifest.write_text("WARM_IP_TARGET=7\nMY_TOKEN=hunter2\n", encoding="utf-8")
+    _, text = reported("plan", "m5.large", "--pods", "3", "--daemonset", str(manifest))
+    assert "WARM_IP_TARGET7" in Document(text).text
+    assert "hunter2" not in text
+
+
+def test_a_report_of_many_keys_says_how_many_are_left_out(reported):
+    tags = ",".join(
+        f"{{ name = 'b{count}', kind = 'arrivals', per_hour = 1, lifetime = {{ kind = 'fixed', time = '4 min' }} }}" for count in range(60)
+    )
+    _, text = reported(*ASKED["simulate"], "--set", f"workload=[{tags}]")
+    assert re.search(r"… and \d+ more keys in the file", Document(text).text)
+
+
 def test_the_report_goes_with_json(cli, tmp_path):
     path = tmp_path / "out.html"
     outcome = cli("plan", "m5.large", "--pods", "3", "--json", "--report", str(path))
@@ -97,6 +132,39 @@ def test_the_report_goes_with_json(cli, tmp_path):
 @pytest.mark.parametrize(("place", "said"), [("none/out.html", "there is no folder"), (".", "is a folder")])
 def test_a_report_that_cannot_be_written_is_refused_before_the_run(cli, tmp_path, place, said):
     assert said in cli(*ASKED["simulate"], "--report", str(tmp_path / place)).refusal
+
+
+@pytest.mark.parametrize("name", ["", "-"])
+def test_a_report_needs_a_name(cli, name):
+    assert cli("max-pods", "m5.large", "--report", name).refusal == f"give the name of a file to write, not {name!r}"
+
+
+def test_a_report_replaces_an_earlier_one_and_nothing_else(cli, tmp_path):
+    manifest, page = tmp_path / "aws-node.yaml", tmp_path / "out.html"
+    manifest.write_bytes((EXAMPLES / "aws-node.yaml").read_bytes())
+    refusal = cli("settings", str(manifest), "--report", str(manifest)).refusal
+    assert refusal == f"{manifest} is no report, and would be lost; give another name"
+    assert manifest.read_bytes() == (EXAMPLES / "aws-node.yaml").read_bytes()
+    page.touch()
+    for pods in (3, 4):
+        assert cli("plan", "m5.large", "--pods", str(pods), "--report", str(page)).code == 0
+        assert f"all {pods} pods run" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_full_disk_is_named(cli):
+    assert (
+        cli("plan", "m5.large", "--pods", "3", "--report", "/dev/full").refusal == "can't read or write /dev/full: No space left on device"
+    )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has file names of any bytes")
+def test_a_report_names_files_whose_names_are_no_utf_8(reported, tmp_path):
+    manifest = os.fsdecode(os.fsencode(tmp_path) + b"/aws-\xff.yaml")
+    Path(manifest).write_bytes((EXAMPLES / "aws-node.yaml").read_bytes())
+    outcome, text = reported("settings", manifest)
+    assert outcome.code == 0
+    assert "aws-\\udcff.yaml" in Document(text).text
 
 
 HOSTILE = st.lists(st.sampled_from([*"<>&\"'/abc\u2028\x1b", "</script>", "%BODY%"]), max_size=12).map(lambda parts: "n" + "".join(parts))

@@ -7,7 +7,7 @@ import click
 
 from vpcipam.cli.exit_codes import ExitCode
 from vpcipam.cli.help_format import HelpContext
-from vpcipam.cli.output_files import check_file
+from vpcipam.cli.output_files import check_report, write_text
 from vpcipam.cli.streams import complain, flush_stdout, note, to_json, write
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from vpcipam.cli.charts import Chart
     from vpcipam.cli.table import Table
     from vpcipam.cli.tables import Page
+    from vpcipam.fleet.scenario import Scenario
+    from vpcipam.settings import Settings
 
 FILE = click.Path(readable=False)
 """The type of a file argument. The command opens the file itself, so that every unreadable file gives the same exit code."""
@@ -40,6 +42,7 @@ class Output:
         show: The answer for people: a text, or a function that writes it on a page.
         table: The answer as one table, for `--csv`; None if the command has no such option.
         charts: Makes the charts of a report.
+        asked: What the files of the question said: settings, each with the name of what has them, or a scenario. Reports show it.
         notes: Lines for people that are not part of the answer; they go to stderr.
         finding: What is wrong and what to do about it. It goes to stderr, also with `--json`, and makes the exit code 1.
         interruption: What Ctrl-C left undone, if the document has what was done before. It goes to stderr like a finding, and makes the
@@ -52,6 +55,7 @@ class Output:
     show: "str | Callable[[Page], None]"
     table: "Table | None" = None
     charts: "Callable[[], tuple[Chart, ...]] | None" = None
+    asked: "tuple[tuple[str, Settings], ...] | Scenario" = ()
     notes: tuple[str, ...] = ()
     finding: str | None = None
     interruption: str | None = None
@@ -92,7 +96,7 @@ class OutputCommand(click.Command):
             raise click.UsageError(f"{' and '.join(f'--{name}' for name in wanted)} exclude each other: give one", ctx)
         report: str | None = ctx.params.pop("report", None)
         if report is not None:
-            check_file(report)
+            check_report(report)
         output: Output = super().invoke(ctx)
         if report is not None:
             _write_report(report, output, ctx)
@@ -170,11 +174,14 @@ def _write_report(path: str, output: Output, ctx: click.Context) -> None:
             page.spans([(line, "")])
     for chart in output.charts() if output.charts is not None else ():
         page.chart(chart)
+    if output.asked:
+        from vpcipam.cli.question_view import show_asked  # noqa: PLC0415 - likewise
+
+        show_asked(page, output.asked)
     for line in output.notes:
         page.line(line, "dim")
     question = shlex.join([ctx.find_root().info_name or "vpcipam", *(ctx.obj or ctx.command_path.split()[1:])])
-    with open(path, "w", encoding="utf-8") as file:  # noqa: PTH123 - importing pathlib costs every run of the command
-        file.write(page.render(ctx.command_path, question))
+    write_text(path, page.render(ctx.command_path, question))
 
 
 def _versioned(document: Any) -> Any:  # noqa: ANN401 - any value that JSON can hold

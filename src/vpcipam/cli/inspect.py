@@ -111,6 +111,7 @@ def command(
         table=findings_table(found),
         notes=notes,
         finding=_summary(found, f"on {instance_id}"),
+        asked=((instance_id or "", settings),),
     )
 
 
@@ -127,7 +128,8 @@ def _output(evidence: Evidence, found: Audit, head: dict[str, Any], where: str, 
         document = sarif_document(found)
         return Output(document=document, show=to_json(document), table=findings_table(found), finding=_summary(found, where))
     document = evidence_document(evidence) | head | found.to_dict()
-    return Output(document=document, show=show, table=findings_table(found), finding=_summary(found, where))
+    asked = tuple((fact.source.bundle or fact.source.file, fact.value) for fact in evidence.settings)
+    return Output(document=document, show=show, table=findings_table(found), finding=_summary(found, where), asked=asked)
 
 
 def _read(session: Ec2Session, instance_id: str, cluster_name: str) -> tuple[ObservedNode, ...]:

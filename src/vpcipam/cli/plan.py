@@ -149,6 +149,7 @@ def command(
             table=comparison_table(plans, wanted),
             notes=tuple(dict.fromkeys(str(each) for each in remarks if each.level != "info")),
             finding="; ".join(waiting) or None if fail_if_waiting else None,
+            asked=(("the nodes", settings),),
         )
     (limits,) = found
     answer = plan(limits, pods, settings, **options)
@@ -160,6 +161,7 @@ def command(
         show=lambda page: show_plan(page, answer, limits, timeline=timeline, custom_networking=settings.custom_network_cfg),
         notes=tuple(str(found) for found in diagnostics if found.level != "info"),
         finding=_finding(answer) if fail_if_waiting else None,
+        asked=(("the node", settings),),
     )
 
 

@@ -52,6 +52,7 @@ def plan_files(
         show=lambda page: show_present(page, cluster, rows),
         table=present_table(rows),
         finding=_finding(rows[0]) if fail_if_waiting else None,
+        asked=tuple((node.group, node.settings) for node in cluster.nodes),
     )
 
 

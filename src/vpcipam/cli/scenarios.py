@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import attrs
 import click
 from click.shell_completion import CompletionItem
 
@@ -55,7 +56,8 @@ def takes_scenario(function: Callable[..., Output]) -> Callable[..., Output]:
 
     @functools.wraps(function)
     def command(*, file: str, seed: int | None, trace: str | None, changes: dict[str, object], **options: Any) -> Output:  # noqa: ANN401 - the command's own options
-        return function(_read_scenario(file, seed, trace, changes), **options)
+        scenario = _read_scenario(file, seed, trace, changes)
+        return attrs.evolve(function(scenario, **options), asked=scenario)
 
     for option in reversed(_SCENARIO_OPTIONS):
         command = option(command)

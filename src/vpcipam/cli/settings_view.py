@@ -52,7 +52,7 @@ def settings_table(variables: Sequence[dict[str, Any]]) -> Table:
 
 def _texts(described: dict[str, Any]) -> tuple[Cell, Cell]:
     """The value of a variable, and the shipped one; ipamd has neither of a name that it doesn't read."""
-    return (described["text"], None) if described["source"] == "other" else (_value_text(described), _shipped_text(described))
+    return (described["text"], None) if described["source"] == "other" else (value_text(described), _shipped_text(described))
 
 
 def _show_differences(page: "Page", variables: Sequence[dict[str, Any]]) -> None:
@@ -84,7 +84,7 @@ def _show_variables(page: "Page", variables: Iterable[dict[str, Any]], *, shippe
     rows = []
     for described in variables:
         style = _STYLES[described["source"]]
-        value = _value_text(described)
+        value = value_text(described)
         shipped_text = _shipped_text(described)
         if page.width < _WIDE:
             more = f" ({described['origin']}; shipped: {shipped_text})" if shipped else ""
@@ -96,7 +96,7 @@ def _show_variables(page: "Page", variables: Iterable[dict[str, Any]], *, shippe
         page.table(heads, rows, fold={"value", "what it does"})
 
 
-def _value_text(described: dict[str, Any]) -> str:
+def value_text(described: dict[str, Any]) -> str:
     """Write the value that ipamd takes, and the text if ipamd can't use it."""
     value = VARIABLES[described["name"]].format(described["value"])
     return f"{value} (not {shorten(described['text'])}, which is unusable)" if described["source"] == "fallback" else value

@@ -116,6 +116,7 @@ def command(
         table=size_table(rows),
         notes=tuple(notes),
         finding=_finding(rows) if fail_if_short else None,
+        asked=tuple((group.name, group.settings) for group in question.groups),
     )
 
 
