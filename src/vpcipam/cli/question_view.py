@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from vpcipam._units import counted
 from vpcipam.cli.html import HtmlPage
-from vpcipam.cli.settings import describe_variables
-from vpcipam.cli.settings_view import value_text
+from vpcipam.cli.settings_view import describe_variables, value_text
 from vpcipam.settings import Settings
 
 if TYPE_CHECKING:

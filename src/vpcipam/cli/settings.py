@@ -1,7 +1,5 @@
 """`vpcipam settings`: how ipamd reads a manifest."""
 
-from typing import Any
-
 import attrs
 import click
 
@@ -11,11 +9,11 @@ from vpcipam.cli.command import FILE, Output, OutputCommand
 from vpcipam.cli.instance_types import complete_types, find_type, read_types, types_option
 from vpcipam.cli.manifests import read_settings
 from vpcipam.cli.settings_meaning import meaning_of
-from vpcipam.cli.settings_view import settings_table, show_settings
+from vpcipam.cli.settings_view import describe_variables, settings_table, show_settings
 from vpcipam.cli.streams import STDIN
 from vpcipam.errors import SettingsError
 from vpcipam.limits import InstanceLimits
-from vpcipam.settings import VARIABLES, Diagnostic, Settings, Variable
+from vpcipam.settings import Diagnostic, Settings
 
 EXAMPLES = (
     "vpcipam settings aws-node.yaml",
@@ -110,52 +108,3 @@ def _mode_text(settings: Settings, mode: AddressMode | None, limits: InstanceLim
     xen = " (secondary IPs on Xen types)" if limits is None and mode is AddressMode.PREFIX else ""
     networking = ", custom networking" if settings.custom_network_cfg else ""
     return f"{mode.label}{xen}{networking}"
-
-
-# --- variables -----------------------------------------------------------------------------------------------------------
-
-
-def describe_variables(settings: Settings) -> list[dict[str, Any]]:
-    """Describe every variable that the container reads, then the other names that are set.
-
-    The `origin` of a value is that of `Settings.origin_of`. Its `source` is one of: `set`; `fallback` (set to a text that ipamd can't use);
-    `default` (not set); `implied` (not set, but other variables imply it); `other` (set, but not a variable of ipamd). `shipped` is the
-    text in the manifest that AWS ships. `differs` is true if ipamd takes another value than with that manifest, or can't use the text.
-    """
-    texts = settings.variables
-    described = [_describe(settings, variable, texts.get(variable.name)) for variable in VARIABLES.values()]
-    return described + [_describe_other(settings, name, text) for name, text in texts.items() if name not in VARIABLES]
-
-
-def _describe(settings: Settings, variable: Variable, text: str | None) -> dict[str, Any]:
-    parsed = None if text is None else variable.parse(text)
-    value = variable.default if parsed is None else parsed
-    source = "default" if text is None else "set" if parsed is not None or text == variable.default else "fallback"
-    if variable.setting is not None and getattr(settings, variable.setting) != value:
-        value, source = getattr(settings, variable.setting), "implied"
-    shipped = variable.default if variable.shipped is None else variable.parse(variable.shipped)
-    return {
-        "name": variable.name,
-        "value": value,
-        "text": text,
-        "source": source,
-        "origin": settings.origin_of(variable.name),
-        "shipped": variable.shipped,
-        "differs": value != shipped or source == "fallback",
-        "acts_on_addresses": variable.acts_on_addresses,
-        "effect": variable.effect,
-    }
-
-
-def _describe_other(settings: Settings, name: str, text: str) -> dict[str, Any]:
-    return {
-        "name": name,
-        "value": None,
-        "text": text,
-        "source": "other",
-        "origin": settings.origin_of(name),
-        "shipped": None,
-        "differs": True,
-        "acts_on_addresses": False,
-        "effect": "not a variable of ipamd",
-    }

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from vpcipam._units import counted
 from vpcipam.cli.table import Cell, Table
-from vpcipam.settings import VARIABLES, Diagnostic
+from vpcipam.settings import VARIABLES, Diagnostic, Settings, Variable
 from vpcipam.settings.diagnostics import shorten
 
 if TYPE_CHECKING:
@@ -41,6 +41,52 @@ def show_settings(
     page.line(f"{counted(len(diagnostics), 'remark')}:" if diagnostics else "No remarks.", "bold")
     for found in diagnostics:
         page.remark(f"{found.level}: {found.variable}", _LEVEL_STYLES[found.level], found.message, found.suggestion)
+
+
+def describe_variables(settings: Settings) -> list[dict[str, Any]]:
+    """Describe every variable that the container reads, then the other names that are set.
+
+    The `origin` of a value is that of `Settings.origin_of`. Its `source` is one of: `set`; `fallback` (set to a text that ipamd can't use);
+    `default` (not set); `implied` (not set, but other variables imply it); `other` (set, but not a variable of ipamd). `shipped` is the
+    text in the manifest that AWS ships. `differs` is true if ipamd takes another value than with that manifest, or can't use the text.
+    """
+    texts = settings.variables
+    described = [_describe(settings, variable, texts.get(variable.name)) for variable in VARIABLES.values()]
+    return described + [_describe_other(settings, name, text) for name, text in texts.items() if name not in VARIABLES]
+
+
+def _describe(settings: Settings, variable: Variable, text: str | None) -> dict[str, Any]:
+    parsed = None if text is None else variable.parse(text)
+    value = variable.default if parsed is None else parsed
+    source = "default" if text is None else "set" if parsed is not None or text == variable.default else "fallback"
+    if variable.setting is not None and getattr(settings, variable.setting) != value:
+        value, source = getattr(settings, variable.setting), "implied"
+    shipped = variable.default if variable.shipped is None else variable.parse(variable.shipped)
+    return {
+        "name": variable.name,
+        "value": value,
+        "text": text,
+        "source": source,
+        "origin": settings.origin_of(variable.name),
+        "shipped": variable.shipped,
+        "differs": value != shipped or source == "fallback",
+        "acts_on_addresses": variable.acts_on_addresses,
+        "effect": variable.effect,
+    }
+
+
+def _describe_other(settings: Settings, name: str, text: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "value": None,
+        "text": text,
+        "source": "other",
+        "origin": settings.origin_of(name),
+        "shipped": None,
+        "differs": True,
+        "acts_on_addresses": False,
+        "effect": "not a variable of ipamd",
+    }
 
 
 def settings_table(variables: Sequence[dict[str, Any]]) -> Table:
