@@ -31,13 +31,25 @@ for extension in extensions:
     extension.optional = not REQUIRED  # set on the result, since cythonize() drops the flag
 
 
-class CurrentBuild(build_ext):
-    """Build the extensions. Where one can't be built, an earlier one of other sources must not be used in its place."""
+class WholeBuild(build_ext):
+    """Build all extensions or none. They use each other, and one of an earlier build can be of other sources."""
 
-    def build_extension(self, ext: Extension) -> None:
-        """Build an extension, after removing what an earlier build left."""
-        Path(self.get_ext_fullpath(ext.name)).unlink(missing_ok=True)
-        super().build_extension(ext)
+    def run(self) -> None:
+        """Build the extensions, after removing what an earlier build left."""
+        self._remove()
+        super().run()
+        if not all(Path(self.get_ext_fullpath(each.name)).exists() for each in extensions):
+            self._remove()
+            self.warn("not all extensions could be compiled, so vpcipam gets none, and runs on the plain twins")
+
+    def _remove(self) -> None:
+        """Remove the extensions, also those beside the sources, where an editable installation has them."""
+        wanted = self.inplace
+        for inplace in {False, wanted}:
+            self.inplace = inplace
+            for each in extensions:
+                Path(self.get_ext_fullpath(each.name)).unlink(missing_ok=True)
+        self.inplace = wanted
 
 
 class RepeatableSdist(sdist):
@@ -61,7 +73,7 @@ def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
 
 
 setup(
-    cmdclass={"build_ext": CurrentBuild, "sdist": RepeatableSdist},
+    cmdclass={"build_ext": WholeBuild, "sdist": RepeatableSdist},
     ext_modules=extensions,
     options={"build_ext": {"parallel": os.cpu_count()}},
 )

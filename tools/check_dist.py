@@ -1,6 +1,6 @@
 """Check the contents of the sdist and the wheel: `python tools/check_dist.py dist`.
 
-The wheel must have the compiled pools and no C or Cython source. The sdist must have the Cython source and no C. Both must have the table
+The wheel must have all compiled modules and no C or Cython source. The sdist must have the Cython source and no C. Both must have the table
 of instance types, the HTML pages and the marker `py.typed`. All files of the sdist have one time and no owner: the same
 sources give the same bytes.
 """
@@ -11,7 +11,9 @@ import zipfile
 from pathlib import Path
 
 PAGES = ("vpcipam/cli/report.html", "vpcipam/ec2/serve/page.html")
-COMPILED = ("vpcipam/_pool", "vpcipam/pool/addresses")
+STUBBED = ("vpcipam/_pool", "vpcipam/pool/addresses")
+"""The compiled modules that are written in Cython, each with a stub."""
+COMPILED = (*STUBBED, "vpcipam/fleet/_loop")
 
 
 def wheel_problems(names: list[str]) -> list[str]:
@@ -21,14 +23,14 @@ def wheel_problems(names: list[str]) -> list[str]:
     ]
     built = {name.partition(".")[0] for name in names if name.endswith((".so", ".pyd"))}
     problems += [f"the compiled {module} is missing: was there a C compiler?" for module in COMPILED if module not in built]
-    wanted = ("vpcipam/py.typed", *(f"{module}.pyi" for module in COMPILED))
+    wanted = ("vpcipam/py.typed", *(f"{module}.pyi" for module in STUBBED))
     return problems + [f"{name} is missing" for name in wanted if name not in names] + _data_problems(names)
 
 
 def sdist_problems(names: list[str]) -> list[str]:
     """List the problems with the files of an sdist."""
     problems = [f"{name} does not belong in an sdist" for name in names if name.endswith((".c", ".so", ".pyd"))]
-    sources = (f"src/{module}.pyx" for module in COMPILED)
+    sources = (f"src/{module}.pyx" for module in STUBBED)
     wanted = (*sources, "src/vpcipam/py.typed", "setup.py", "pyproject.toml", "LICENSE", "README.md")
     return (
         problems + [f"{name} is missing" for name in wanted if not any(each.endswith(f"/{name}") for each in names)] + _data_problems(names)
