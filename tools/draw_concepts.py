@@ -138,7 +138,7 @@ def draw_eni() -> Picture:
     limits = instance_limits(INSTANCE_TYPE)
     answer = planned(0, {"WARM_IP_TARGET": "2"})
     picture = Picture(
-        f"A new {INSTANCE_TYPE}: one ENI with its slots",
+        f"An {INSTANCE_TYPE} with one ENI and its slots",
         f"An {INSTANCE_TYPE} takes {limits.eni_limit} ENIs. One is attached: it has a primary IP and {limits.slots_per_eni} slots.",
     )
     picture.heading("ENI 0, the primary ENI")
@@ -197,9 +197,10 @@ def draw_warm_pool() -> Picture:
     """Draw how many addresses a node has for each number of pods, with two settings."""
     limit = planned(0).pod_limit
     curves = {"shipped": attached(planned(limit)), "targets": attached(planned(limit, TARGETS))}
+    wanted = " and ".join(f"{name}={value}" for name, value in TARGETS.items())
     picture = Picture(
         f"Addresses of an {INSTANCE_TYPE} by its number of pods",
-        f"With WARM_ENI_TARGET=1 the node has {curves['shipped'][12]} addresses for 12 pods; with {TARGETS}, {curves['targets'][12]}.",
+        f"With WARM_ENI_TARGET=1 the node has {curves['shipped'][12]} addresses for 12 pods; with {wanted}, {curves['targets'][12]}.",
     )
     left, bottom, height = 50, picture.top + 250, 220
     width = WIDTH - left - 20

@@ -29,6 +29,17 @@ def copied(model):
     return Ec2Model.from_world(json.loads(json.dumps(model.to_world())))
 
 
+@pytest.mark.parametrize("count", [5, 6, 50])
+def test_a_vpc_with_more_cidrs_than_the_default_quota_can_be_loaded(count):
+    cidrs = [f"10.{number}.0.0/16" for number in range(count)]
+    ec2 = Ec2Model.from_world({"vpcs": [{"cidrs": cidrs}]})
+    with pytest.raises(Ec2Error, match=f"maximum number of allowed CIDRs: {count}"):
+        ec2.associate_vpc_cidr_block(ec2.vpcs[0].vpc_id, "10.99.0.0/16")
+    assert copied(ec2).vpcs == ec2.vpcs
+    with pytest.raises(WorldError, match="CidrLimitExceeded"):
+        Ec2Model.from_world({"vpcs": [{"cidrs": [f"10.{number}.0.0/16" for number in range(51)]}]})
+
+
 class Copy(World):
     """A world that exists already, so that changes can go on in it."""
 

@@ -457,6 +457,14 @@ def test_a_key_of_very_many_parts_takes_no_quadratic_memory():
         ),
         (toml('duration = "1 h"\nvpc_cidrs = "10.0.0.0/16"'), "vpc_cidrs: must be a list of texts, not '10.0.0.0/16'"),
         (toml('duration = "1 h"\nvpc_cidrs = 5'), "vpc_cidrs: must be a list of texts, not 5"),
+        (
+            toml('duration = "1 h"\nvpc_cidrs = ["169.254.0.0/16"]'),
+            "vpc_cidrs: 169.254.0.0/16 lies in 169.254.0.0/16, which no VPC can have",
+        ),
+        (
+            toml(f'duration = "1 h"\nvpc_cidrs = {[f"10.{number}.0.0/16" for number in range(51)]}'),
+            "vpc_cidrs: would be 51, but AWS grants a VPC at most 50",
+        ),
         (toml('duration = "1 h"\nvpc_cidrs = ["10.0.0.0/8"]'), "vpc_cidrs: 10.0.0.0/8 must be an IPv4 /16 to /28"),
         (toml('duration = "1 h"\nvpc_cidrs = ["10.0.0.0/16", "10.0.0.0/17"]'), "vpc_cidrs: 10.0.0.0/16 and 10.0.0.0/17 overlap"),
         (toml('duration = "1 h"\nvpc_cidrs = ["10.1.0.0/16"]'), "vpc_cidrs: subnet 10.0.0.0/24 lies in none of 10.1.0.0/16"),

@@ -41,6 +41,7 @@ from typing import TYPE_CHECKING, Any
 from vpcipam.ec2.actions.every import EveryAction
 from vpcipam.ec2.api import Instance, NetworkInterface, SecurityGroup, Subnet, SubnetCidrReservation, Vpc
 from vpcipam.ec2.resources import METADATA_DEFAULTS, ElasticIp, LaunchTemplate, MetadataOptions
+from vpcipam.ec2.subnet_rules import CIDR_QUOTA
 from vpcipam.errors import InvalidArgument
 from vpcipam.limits import InstanceLimits
 
@@ -56,6 +57,7 @@ class Ec2Model(EveryAction):
         seed: for `random`; `lowest` ignores it.
         conditions: throttling, latency, stale reads and faults; None for none of them.
         metadata_defaults: the metadata options of an instance whose launch names none.
+        vpc_cidr_quota: the most IPv4 CIDRs of a VPC, 1 to 50.
 
     Example:
         >>> ec2 = Ec2Model()
@@ -76,10 +78,13 @@ class Ec2Model(EveryAction):
         return f"<Ec2Model: {counts}>"
 
     @classmethod
-    def from_world(cls, world: Mapping[str, Any], *, metadata_defaults: MetadataOptions = METADATA_DEFAULTS) -> "Ec2Model":
+    def from_world(
+        cls, world: Mapping[str, Any], *, metadata_defaults: MetadataOptions = METADATA_DEFAULTS, vpc_cidr_quota: int = CIDR_QUOTA
+    ) -> "Ec2Model":
         """Create a model from a world: a document as `to_world` returns it, or one written by hand (docs/serving.md).
 
-        `metadata_defaults` are also the metadata options of an instance of which the world says none.
+        `metadata_defaults` are also the metadata options of an instance of which the world says none. If a VPC has more CIDRs than
+        `vpc_cidr_quota`, the quota is as high as that.
 
         Raises:
             WorldError: the document is no world.
@@ -91,13 +96,15 @@ class Ec2Model(EveryAction):
         """
         from vpcipam.ec2.worlds import read_world  # noqa: PLC0415 - most models are built by calls, and start faster without it
 
-        model = cls(metadata_defaults=metadata_defaults)
+        model = cls(metadata_defaults=metadata_defaults, vpc_cidr_quota=vpc_cidr_quota)
         read_world(model, model._account, world)
         model._call_counts.clear()
         return model
 
     def to_world(self) -> dict[str, Any]:
-        """Return all that is in the account as a document for JSON; a model of that world gives the same answers to later calls.
+        """Return all that is in the account as a document for JSON.
+
+        A model of that world that is created with the same options gives the same answers to later calls.
 
         Raises:
             InvalidArgument: the model chooses addresses at random; the sequence of its choices is not part of a world.

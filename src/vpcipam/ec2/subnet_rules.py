@@ -6,6 +6,12 @@ from vpcipam.address import AddressMode, Cidr
 
 IPV4_PREFIX_LENGTHS = range(16, 28 + 1)
 """The allowed sizes of an IPv4 CIDR of a VPC or a subnet."""
+NOT_FOR_VPCS = tuple(map(Cidr.parse, ("127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4")))
+"""The ranges that no VPC can have: loopback, link-local and multicast (Amazon VPC User Guide, "VPC CIDR blocks")."""
+CIDR_QUOTA = 5
+"""The IPv4 CIDRs of a VPC, by default (Amazon VPC User Guide, "Amazon VPC quotas")."""
+MAX_CIDR_QUOTA = 50
+"""The highest quota of these that AWS grants on request (as before)."""
 VPC_IPV6_PREFIX_LENGTHS = range(44, 60 + 1, 4)
 SUBNET_IPV6_PREFIX_LENGTH = 64
 PREFIX_SIZE = AddressMode.PREFIX.addresses_per_slot

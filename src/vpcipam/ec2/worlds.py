@@ -18,6 +18,7 @@ from vpcipam.ec2.state.account import DEFAULT_GROUP, Account
 from vpcipam.ec2.state.call import Call
 from vpcipam.ec2.state.launching import LaunchInterface
 from vpcipam.ec2.state.records import EniRecord, SubnetRecord
+from vpcipam.ec2.subnet_rules import MAX_CIDR_QUOTA
 from vpcipam.ec2.world_entries import FORMAT, ID, KINDS, REQUIRED, SUBNET_FLAGS, VPC_FLAGS, Entry, WorldError
 from vpcipam.ec2.world_writing import write_world
 from vpcipam.errors import InvalidArgument, UnknownInstanceType
@@ -147,6 +148,7 @@ class _Reader:
         group = self._default_groups.get(vpc_id) or self._default_groups.get(None)
         if group is not None:
             self._name(group, "sg", group.identifier("sg"))
+        self._account.vpc_cidr_quota = max(self._account.vpc_cidr_quota, min(len(cidrs), MAX_CIDR_QUOTA))
         vpc = None
         for number, cidr in enumerate(cidrs):
             self._name(entry, "vpc-cidr-assoc", associations[number] if associations else None)

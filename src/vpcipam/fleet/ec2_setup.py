@@ -6,7 +6,7 @@ from random import Random
 from vpcipam.address import AddressMode, Cidr, address_text
 from vpcipam.ec2.model import Ec2Model
 from vpcipam.ec2.resources import METADATA_DEFAULTS, MetadataOptions
-from vpcipam.ec2.subnet_rules import reserved_addresses
+from vpcipam.ec2.subnet_rules import CIDR_QUOTA, reserved_addresses
 from vpcipam.fleet.metrics import Recorder
 from vpcipam.fleet.scenario import Scenario, SubnetSpec
 
@@ -16,7 +16,12 @@ ONLY_ZONE = "us-east-1a"
 
 def set_up_ec2(scenario: Scenario, metadata_defaults: MetadataOptions = METADATA_DEFAULTS) -> tuple[Ec2Model, dict[str, str]]:
     """Make the scenario's model of EC2, not yet with latency or throttling. Return the model, and the ids of its subnets by name."""
-    ec2 = Ec2Model(address_choice=scenario.ec2.address_choice, seed=scenario.seed, metadata_defaults=metadata_defaults)
+    ec2 = Ec2Model(
+        address_choice=scenario.ec2.address_choice,
+        seed=scenario.seed,
+        metadata_defaults=metadata_defaults,
+        vpc_cidr_quota=max(CIDR_QUOTA, len(scenario.vpc_cidrs)),
+    )
     first, *others = scenario.vpc_cidrs
     vpc = ec2.create_vpc(first)
     for cidr in others:

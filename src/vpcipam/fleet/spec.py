@@ -9,7 +9,7 @@ from vpcipam._units import MINUTE_NS
 from vpcipam.address import Cidr
 from vpcipam.ec2.conditions import Conditions
 from vpcipam.ec2.latency import INSTANT, Latencies
-from vpcipam.ec2.subnet_rules import IPV4_PREFIX_LENGTHS, AddressChoice, reserved_addresses
+from vpcipam.ec2.subnet_rules import IPV4_PREFIX_LENGTHS, NOT_FOR_VPCS, AddressChoice, reserved_addresses
 from vpcipam.ec2.throttle import Throttle
 from vpcipam.errors import InvalidArgument
 from vpcipam.limits import MaxPodsBy, instance_limits
@@ -159,6 +159,9 @@ def ipv4_block(text: str) -> Cidr:
     cidr = Cidr.parse(text)
     if cidr.version != 4 or cidr.prefix_length not in IPV4_PREFIX_LENGTHS:
         raise InvalidArgument(f"{text} must be an IPv4 /16 to /28, as in EC2")
+    taken = next(filter(cidr.overlaps, NOT_FOR_VPCS), None)
+    if taken is not None:
+        raise InvalidArgument(f"{text} lies in {taken}, which no VPC can have")
     return cidr
 
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from vpcipam.ec2.api import ErrorCode
-from vpcipam.errors import NotModelled
+from vpcipam.ec2.api import Ec2Error, ErrorCode
+from vpcipam.ec2.model import Ec2Model
+from vpcipam.errors import InvalidArgument, NotModelled
 
 
 @pytest.mark.parametrize("cidr", ["169.254.0.0/16", "169.254.8.0/24", "127.0.0.0/16", "224.0.0.0/16", "239.255.0.0/20"])
@@ -20,6 +21,22 @@ def test_a_vpc_has_five_ipv4_cidrs(ec2, vpc, refused):
     with refused(ErrorCode.CIDR_LIMIT_EXCEEDED, "has met its maximum number of allowed CIDRs: 5"):
         ec2.associate_vpc_cidr_block(vpc.vpc_id, "100.65.0.0/24")
     ec2._check()
+
+
+@pytest.mark.parametrize("quota", [1, 50])
+def test_the_quota_of_cidrs_can_be_another(quota):
+    ec2 = Ec2Model(vpc_cidr_quota=quota)
+    vpc = ec2.create_vpc("10.0.0.0/16")
+    for number in range(1, quota):
+        ec2.associate_vpc_cidr_block(vpc.vpc_id, f"10.{number}.0.0/16")
+    with pytest.raises(Ec2Error, match=f"allowed CIDRs: {quota}"):
+        ec2.associate_vpc_cidr_block(vpc.vpc_id, "10.99.0.0/16")
+
+
+@pytest.mark.parametrize("quota", [0, 51])
+def test_a_quota_that_aws_does_not_grant_is_refused(quota):
+    with pytest.raises(InvalidArgument, match=f"vpc_cidr_quota is {quota}; AWS grants 1 to 50"):
+        Ec2Model(vpc_cidr_quota=quota)
 
 
 def test_an_ipv6_cidr_of_a_vpc_comes_and_goes(ec2, vpc, subnet_id, refused):

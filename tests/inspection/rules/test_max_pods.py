@@ -48,7 +48,7 @@ def test_the_ami_does_not_know_custom_networking():
         "takes up to 29 pods, 2 of them usually on the host network, but can have 18 pod addresses (2 ENIs for pods × 9 slots, as custom "
         "networking leaves the primary ENI out): 9 pods would wait for an address"
     )
-    assert answer.suggestion == "set max-pods to 20, or take a larger type or prefix delegation"
+    assert answer.suggestion == "set max-pods to 20, take a larger type, or use prefix delegation"
     assert [source.file for source in answer.sources] == ["node.json", "daemonset.json"]
 
 
@@ -63,7 +63,9 @@ def test_max_eni_is_not_in_the_number():
     assert answer.rule == "max-pods-above-addresses"
     assert "2 ENIs for pods × 9 slots, as MAX_ENI is 2" in answer.message
     (answer,) = found("m4.large", 20, {"MAX_ENI": "1", **PREFIXES})
-    assert answer.suggestion.endswith("or a higher MAX_ENI")
+    assert answer.suggestion.endswith(", raise MAX_ENI (the type allows 2), or take a larger type")
+    (answer,) = found("m5.large", 29, {"MAX_ENI": "2"})
+    assert answer.suggestion == "set max-pods to 20, raise MAX_ENI (the type allows 3), take a larger type, or use prefix delegation"
 
 
 def test_a_type_without_prefixes_under_a_number_for_prefixes():

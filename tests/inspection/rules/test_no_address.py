@@ -56,8 +56,14 @@ def test_all_addresses_are_held():
     assert found.message == (
         "got no address: the node has 9 addresses, 9 of them held; its type, its settings and its subnets allow 9, but its max-pods is 11"
     )
-    assert found.suggestion.startswith("lower max-pods to 11")
+    assert found.suggestion == "lower max-pods to 11 (2 pods are on the host network), take a larger type, or use prefix delegation"
     assert {source.file.rpartition("/")[2] for source in found.sources} == {"events.json", "enis.json"}
+
+
+def test_a_node_that_max_eni_keeps_small_is_told_to_raise_it():
+    found = answer(waiting(variables={"MAX_ENI": "2"}))
+    assert found.rule == "no-address-all-held"
+    assert found.suggestion.startswith("lower max-pods to 8 (2 pods are on the host network), raise MAX_ENI (the type allows 3), take")
 
 
 def test_a_pod_that_waits_for_a_last_cause_is_told_without_an_event():

@@ -11,7 +11,7 @@ from vpcipam.ec2.resources import METADATA_DEFAULTS, MetadataOptions
 from vpcipam.ec2.state.account import GROUPS_PER_ENI, Account, Records
 from vpcipam.ec2.state.call import Call, sorted_texts, texts
 from vpcipam.ec2.state.records import SecurityGroupRecord, SubnetRecord
-from vpcipam.ec2.subnet_rules import AddressChoice
+from vpcipam.ec2.subnet_rules import CIDR_QUOTA, MAX_CIDR_QUOTA, AddressChoice
 from vpcipam.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -60,12 +60,15 @@ class Actions:
         seed: int = 0,
         conditions: "Conditions | None" = None,
         metadata_defaults: MetadataOptions = METADATA_DEFAULTS,
+        vpc_cidr_quota: int = CIDR_QUOTA,
     ) -> None:
         if address_choice not in ("lowest", "random"):
             raise InvalidArgument(f"address_choice is {address_choice!r}; it must be 'lowest' or 'random'")
+        if not 1 <= operator.index(vpc_cidr_quota) <= MAX_CIDR_QUOTA:
+            raise InvalidArgument(f"vpc_cidr_quota is {vpc_cidr_quota}; AWS grants 1 to {MAX_CIDR_QUOTA} CIDRs")
         self._address_choice: AddressChoice = address_choice
         self._seed = operator.index(seed)
-        self._account = Account(metadata_defaults)
+        self._account = Account(metadata_defaults, vpc_cidr_quota)
         self._interceptor = self._interceptor_of(conditions)
         self._subnet_watch: SubnetWatch | None = None
         self._present = Snapshot(Views(self._account.enis), Views(self._account.instances), Views(self._account.subnets))

@@ -13,13 +13,9 @@ from vpcipam.ec2.state.names import zones_of
 from vpcipam.ec2.state.records import SubnetRecord, VpcRecord
 from vpcipam.ec2.state.rules import holds
 from vpcipam.ec2.state.subnet import SubnetAddresses
-from vpcipam.ec2.subnet_rules import IPV4_PREFIX_LENGTHS, VPC_IPV6_PREFIX_LENGTHS
+from vpcipam.ec2.subnet_rules import IPV4_PREFIX_LENGTHS, NOT_FOR_VPCS, VPC_IPV6_PREFIX_LENGTHS
 from vpcipam.errors import NoFreeRun, NotModelled
 
-CIDR_QUOTA = 5
-"""The IPv4 CIDRs of a VPC, by default (Amazon VPC User Guide, "Amazon VPC quotas")."""
-NOT_FOR_VPCS = tuple(map(Cidr.parse, ("127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4")))
-"""The ranges that no VPC can have: loopback, link-local and multicast (Amazon VPC User Guide, "VPC CIDR blocks")."""
 TENANCIES = ("default", "dedicated")
 DEFAULT_SUBNET_PREFIX_LENGTH = 20
 DEFAULT_SUBNET_SIZE = 1 << 32 - DEFAULT_SUBNET_PREFIX_LENGTH
@@ -58,15 +54,15 @@ class VpcActions(Actions):
         """Associate one more IPv4 CIDR with a VPC, as custom networking requires.
 
         Raises:
-            Ec2Error: InvalidVpc.Range as for `create_vpc`; CidrLimitExceeded for a sixth one; CidrConflict if it overlaps a CIDR of the
-                VPC.
+            Ec2Error: InvalidVpc.Range as for `create_vpc`; CidrLimitExceeded for one above `vpc_cidr_quota`; CidrConflict if it overlaps a
+                CIDR of the VPC.
         """
         call = self._begin("AssociateVpcCidrBlock", now_ns)
         ipv4 = call.cidr(cidr, 4)
         _require_range(call, ipv4)
         vpc = self._account.vpcs.find(call, vpc_id)
-        if len(vpc.cidrs) >= CIDR_QUOTA:
-            message = f"This network {vpc_id} has met its maximum number of allowed CIDRs: {CIDR_QUOTA}"
+        if len(vpc.cidrs) >= self._account.vpc_cidr_quota:
+            message = f"This network {vpc_id} has met its maximum number of allowed CIDRs: {self._account.vpc_cidr_quota}"
             raise call.refusal(ErrorCode.CIDR_LIMIT_EXCEEDED, message)
         for other in vpc.cidrs.values():
             if other.overlaps(ipv4):

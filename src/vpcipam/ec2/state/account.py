@@ -28,6 +28,7 @@ from vpcipam.ec2.state.records import (
     VpcRecord,
 )
 from vpcipam.ec2.state.subnet import AddressSet
+from vpcipam.ec2.subnet_rules import CIDR_QUOTA
 
 if TYPE_CHECKING:
     from vpcipam.limits import InstanceLimits
@@ -104,10 +105,12 @@ class Account:
     Attributes:
         touched: collects every record that changes; None without a history.
         metadata_defaults: the metadata options of an instance whose launch names none.
+        vpc_cidr_quota: the most IPv4 CIDRs of a VPC.
     """
 
-    def __init__(self, metadata_defaults: MetadataOptions = METADATA_DEFAULTS) -> None:
+    def __init__(self, metadata_defaults: MetadataOptions = METADATA_DEFAULTS, vpc_cidr_quota: int = CIDR_QUOTA) -> None:
         self.metadata_defaults = metadata_defaults
+        self.vpc_cidr_quota = vpc_cidr_quota
         self.touched: Touched | None = None
         self.vpcs: Records[VpcRecord] = Records("vpc ID", ErrorCode.VPC_NOT_FOUND)
         self.cidr_associations: Records[VpcRecord] = Records("vpc CIDR block association ID", ErrorCode.CIDR_ASSOCIATION_NOT_FOUND)

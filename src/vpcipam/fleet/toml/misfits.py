@@ -9,7 +9,7 @@ from itertools import chain, combinations
 
 from vpcipam._units import span
 from vpcipam.address import Cidr
-from vpcipam.ec2.subnet_rules import RESERVATION_TYPES, reserved_addresses
+from vpcipam.ec2.subnet_rules import MAX_CIDR_QUOTA, RESERVATION_TYPES, reserved_addresses
 from vpcipam.errors import InvalidArgument, UnknownInstanceType, VpcIpamError
 from vpcipam.fleet.spec import NodeGroup, SubnetSpec, ipv4_block, node_name, zones_of
 from vpcipam.fleet.toml.table import MAX_COUNT, nearest
@@ -73,32 +73,39 @@ def subnet_misfits(subnets: tuple[SubnetSpec, ...], vpc_cidrs: tuple[str, ...]) 
     yield from _repeated("subnet", [subnet.name for subnet in subnets])
     yield from _zoneless_misfits(subnets)
     for subnet in subnets:
-        key = f"subnet.{subnet.name}"
-        yield from _unreadable(f"{key}.cidr", [subnet.cidr], ipv4_block)
-        if not 0 <= subnet.occupied_share <= 1:
-            yield f"{key}.occupied_share", f"must be from 0 to 1, not {subnet.occupied_share}"
-        whole = Cidr.parse(subnet.cidr)
-        yield from _unreadable(f"{key}.reservations", [each.cidr for each in subnet.reservations], Cidr.parse)
-        ranges = [Cidr.parse(each.cidr) for each in subnet.reservations]
-        for part in ranges:
-            if part.first not in whole or part.last not in whole:
-                yield f"{key}.reservations", f"{part} does not lie in {whole}"
-        yield from _overlaps(f"{key}.reservations", ranges)
-        for each in subnet.reservations:
-            yield from word_misfits(f"{key}.reservations", each.kind, RESERVATION_TYPES)
-        kept = reserved_addresses(whole)
-        outside = whole.size - len(kept) - sum(part.size - sum(address in part for address in kept) for part in ranges)
-        if subnet.occupied_count > outside:
-            message = f"would be {subnet.occupied_count} addresses, but only {outside} lie outside the reservations; give a smaller share"
-            yield f"{key}.occupied_share", message
+        yield from _parts_misfits(subnet)
     cidrs = [Cidr.parse(subnet.cidr) for subnet in subnets]
     yield from _overlaps("subnet", cidrs)
     yield from _unreadable("vpc_cidrs", vpc_cidrs, ipv4_block)
     wholes = [Cidr.parse(text) for text in vpc_cidrs]
     yield from _overlaps("vpc_cidrs", wholes)
+    if len(wholes) > MAX_CIDR_QUOTA:
+        yield "vpc_cidrs", f"would be {len(wholes)}, but AWS grants a VPC at most {MAX_CIDR_QUOTA}; choose subnets that lie closer together"
     for cidr in cidrs:
         if not any(cidr.first in whole and cidr.last in whole for whole in wholes):
             yield "vpc_cidrs", f"subnet {cidr} lies in none of {', '.join(vpc_cidrs)}"
+
+
+def _parts_misfits(subnet: SubnetSpec) -> Iterator[Misfit]:
+    """Check a subnet's CIDR, its reservations, and its share of taken addresses."""
+    key = f"subnet.{subnet.name}"
+    yield from _unreadable(f"{key}.cidr", [subnet.cidr], ipv4_block)
+    if not 0 <= subnet.occupied_share <= 1:
+        yield f"{key}.occupied_share", f"must be from 0 to 1, not {subnet.occupied_share}"
+    whole = Cidr.parse(subnet.cidr)
+    yield from _unreadable(f"{key}.reservations", [each.cidr for each in subnet.reservations], Cidr.parse)
+    ranges = [Cidr.parse(each.cidr) for each in subnet.reservations]
+    for part in ranges:
+        if part.first not in whole or part.last not in whole:
+            yield f"{key}.reservations", f"{part} does not lie in {whole}"
+    yield from _overlaps(f"{key}.reservations", ranges)
+    for each in subnet.reservations:
+        yield from word_misfits(f"{key}.reservations", each.kind, RESERVATION_TYPES)
+    kept = reserved_addresses(whole)
+    outside = whole.size - len(kept) - sum(part.size - sum(address in part for address in kept) for part in ranges)
+    if subnet.occupied_count > outside:
+        message = f"would be {subnet.occupied_count} addresses, but only {outside} lie outside the reservations; give a smaller share"
+        yield f"{key}.occupied_share", message
 
 
 def _zoneless_misfits(subnets: Iterable[SubnetSpec]) -> Iterator[Misfit]:

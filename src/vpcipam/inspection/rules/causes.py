@@ -10,7 +10,7 @@ from vpcipam.ec2.errors import ErrorCode
 from vpcipam.inspection.cluster import NodeCase
 from vpcipam.inspection.evidence import EventObject, Fact, Source
 from vpcipam.inspection.pool_counts import PoolCounts, pool_counts
-from vpcipam.inspection.rules.advice import ALLOW_CALLS, OTHER_SUBNET, RAISE_WARM_TARGET, RESERVE_PREFIXES, UNCORDON
+from vpcipam.inspection.rules.advice import ALLOW_CALLS, OTHER_SUBNET, RAISE_WARM_TARGET, RESERVE_PREFIXES, UNCORDON, more_addresses
 from vpcipam.inspection.rules.capacity import refusals_of
 from vpcipam.inspection.rules.ec2_errors import API_ERRORS
 from vpcipam.inspection.rules.rule import EC2_ENIS, INSTANCE, IPAMD_ENIS, SETTINGS, SURVEY
@@ -162,7 +162,9 @@ def _at_limit(node: NodeCase, pool: PoolCounts, surveyed: NodeSurvey) -> Cause:
         suggestion = "host-network pods need no address: look for pods beyond max-pods, and for addresses that no pod holds"
     else:
         reason = f"its type, its settings and its subnets allow {number(limit)}, but its max-pods is {most}"
-        suggestion = f"lower max-pods to {limit + 2} (2 pods are on the host network), or take a larger type or prefix delegation"
+        suggestion = (
+            f"lower max-pods to {limit + 2} (2 pods are on the host network){more_addresses(surveyed.node.limits, surveyed.settings)}"
+        )
     return Cause("all-held", f"the node has {_figures(pool)}; {reason}", suggestion, _files(node))
 
 

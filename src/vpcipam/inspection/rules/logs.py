@@ -266,7 +266,7 @@ _TEXTS = {
     "all-free-cool": ("all free addresses cooled down: {text}", RAISE_WARM_TARGET),
     "no-eni-room": (
         "ipamd wanted a further ENI, and the node has all that it can have",
-        "lower max-pods to what `vpcipam plan` gives, or take a larger type or prefix delegation",
+        "lower max-pods to what `vpcipam plan` gives, raise MAX_ENI if it is set, take a larger type, or use prefix delegation",
     ),
     "node-cordoned": ("ipamd added nothing, because the node was cordoned", UNCORDON),
     "no-trunk-slot": ("there was no room for a trunk ENI", "replace the node: the trunk comes first on a new one; or lower MAX_ENI"),

@@ -7,6 +7,7 @@ from vpcipam.address import AddressMode
 from vpcipam.inspection.cluster import NodeCase
 from vpcipam.inspection.evidence import Source
 from vpcipam.inspection.finding import Finding, Missing, Severity
+from vpcipam.inspection.rules.advice import more_addresses
 from vpcipam.inspection.rules.rule import INSPECTING, INSTANCE, READ_SETTINGS, Need, Rule, RuleEntry
 from vpcipam.limits import HOST_NETWORK_PODS, InstanceLimits, MaxPodsBy, recommended_max_pods
 from vpcipam.settings import Settings, default_max_pods
@@ -53,7 +54,7 @@ def _against_addresses(
         return
     message = f"takes up to {shown} pods, {host_text}, but can have {counted(addresses, 'pod address', 'pod addresses')}"
     message += f" ({_terms(limits, settings, mode)}): {counted(lacking, 'pod')} would wait for an address"
-    suggestion = f"set max-pods to {addresses + host_count}, or take a larger type{_more_addresses(limits, settings, mode)}"
+    suggestion = f"set max-pods to {addresses + host_count}{more_addresses(limits, settings)}"
     severity = Severity.FINDING
     if trunk and (limits.branch_eni_limit is None or lacking <= limits.branch_eni_limit):
         branches = "its branch ENIs" if limits.branch_eni_limit is None else counted(limits.branch_eni_limit, "branch ENI")
@@ -91,12 +92,6 @@ def _terms(limits: InstanceLimits, settings: Settings, mode: AddressMode) -> str
     if settings.eni_limit(limits) < limits.eni_limit:
         text += f", as MAX_ENI is {settings.max_eni}"
     return text
-
-
-def _more_addresses(limits: InstanceLimits, settings: Settings, mode: AddressMode) -> str:
-    if mode is AddressMode.SECONDARY_IP and limits.supports_prefixes:
-        return " or prefix delegation"
-    return " or a higher MAX_ENI" if settings.eni_limit(limits) < limits.eni_limit else ""
 
 
 # --- against the figures ---------------------------------------------------------------------------------------------------
