@@ -22,7 +22,7 @@ class CallSummary:
 
     Attributes:
         total: all calls.
-        at_start: calls at time 0 and during the warm-up. The rates exclude them; those that set up the initial nodes are not counted at all.
+        at_start: calls at time 0 and during the warm-up. The rates exclude them. Those that set up the initial nodes are not counted.
         per_minute: the mean rate of the other calls, rounded to hundredths.
         worst_minute: the highest rate in calls per minute, rounded to tenths. Each sample has a rate, over the shortest span that ends with
             it, begins with another sample, and is a minute or longer. In the first minute, the calls so far count as a whole minute's.
