@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from vpcipam.cli.charts import MOST_POINTS, Chart, Curve, draw, peaks
 from vpcipam.cli.html import HtmlPage
+from vpcipam.cli.streams import visible
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ASKED = {
@@ -167,7 +168,9 @@ def test_a_report_names_files_whose_names_are_no_utf_8(reported, tmp_path):
     assert "aws-\\udcff.yaml" in Document(text).text
 
 
-HOSTILE = st.lists(st.sampled_from([*"<>&\"'/abc\u2028\x1b", "</script>", "%BODY%"]), max_size=12).map(lambda parts: "n" + "".join(parts))
+HOSTILE = st.lists(st.sampled_from([*"<>&\"'/abc\u2028\x1b\u202e", "</script>", "%BODY%"]), max_size=12).map(
+    lambda parts: "n" + "".join(parts)
+)
 
 
 @given(HOSTILE, HOSTILE)
@@ -183,9 +186,10 @@ def test_no_name_is_obeyed(name, other):
     page.chart(Chart(name, (Curve(other, ((0, 1), (2, 3))),), str))
     text = page.render(name, other)
     document = Document(text)
-    assert document.tags.count("script") == 2
     (data,) = re.findall(r'<script type="application/json">(.*?)</script>', text, re.DOTALL)
-    assert json.loads(data)[0][0] == other
+    assert document.tags.count("script") == 2
+    assert [each for each in document.text + data if not each.isprintable() and each != "\n"] == []
+    assert json.loads(data)[0][0] == visible(other)
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 10**6)), max_size=3 * MOST_POINTS))

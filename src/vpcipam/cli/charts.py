@@ -8,6 +8,7 @@ from html import escape
 import attrs
 
 from vpcipam._units import number
+from vpcipam.cli.streams import visible
 
 MOST_POINTS = 480
 """A curve with more points is drawn with the highest of each stretch, so that no peak is lost."""
@@ -61,7 +62,7 @@ def peaks(points: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], .
 def draw(chart: Chart) -> str:
     """Draw a chart as HTML: a heading, an SVG, and its legend. A chart without content is one line."""
     if chart.is_empty:
-        return f"<p>{escape(chart.title)}: none at any time.</p>\n"
+        return f"<p>{html_text(chart.title)}: none at any time.</p>\n"
     return "".join(_parts(chart))
 
 
@@ -77,16 +78,16 @@ def _parts(chart: Chart) -> Iterator[str]:
     def y(value: float) -> float:
         return round(_TOP + height * (1 - value / top), 1)
 
-    title = escape(chart.title)
+    title = html_text(chart.title)
     yield f'<figure class="chart"><figcaption>{title}</figcaption>\n'
     yield f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{title}" data-chart>\n'
     for tick in range(_TICKS + 1):
         value = top * tick / _TICKS
         yield f'<path class="grid" d="M{_LEFT} {y(value)}H{_WIDTH - _RIGHT}"/><text x="{_LEFT - 6}" y="{y(value) + 4}" class="end">'
-        yield f"{escape(_short(value))}</text>\n"
+        yield f"{html_text(_short(value))}</text>\n"
         place = first + (last - first) * tick / _TICKS
         anchor = "start" if tick == 0 else "end" if tick == _TICKS else "middle"
-        yield f'<text x="{x(place)}" y="{_HEIGHT - 8}" class="{anchor}">{escape(chart.at(place))}</text>\n'
+        yield f'<text x="{x(place)}" y="{_HEIGHT - 8}" class="{anchor}">{html_text(chart.at(place))}</text>\n'
     for count, curve in enumerate(chart.curves):
         if curve.is_zero:
             continue
@@ -99,17 +100,24 @@ def _parts(chart: Chart) -> Iterator[str]:
     yield "</svg>\n"
     mark = "key" if chart.joined else "dot"
     names = [
-        f'<span class="{mark} {mark}-{count}">{escape(curve.name)}</span>' for count, curve in enumerate(chart.curves) if not curve.is_zero
+        f'<span class="{mark} {mark}-{count}">{html_text(curve.name)}</span>'
+        for count, curve in enumerate(chart.curves)
+        if not curve.is_zero
     ]
-    names += (f"<span>{escape(curve.name)}: none at any time</span>" for curve in chart.curves if curve.is_zero)
+    names += (f"<span>{html_text(curve.name)}: none at any time</span>" for curve in chart.curves if curve.is_zero)
     yield f'<p class="legend">{" ".join(names)} <output aria-hidden="true"></output></p>\n'
     yield f'<script type="application/json">{_data(chart, x)}</script></figure>\n'
 
 
 def _data(chart: Chart, x: Callable[[float], float]) -> str:
     """Return what the pointer shows: for each curve its name, and places of the drawing with texts."""
-    curves = [[curve.name, [[x(at), f"{chart.at(at)}: {_short(value)}"] for at, value in curve.points]] for curve in chart.curves]
+    curves = [[visible(curve.name), [[x(at), f"{chart.at(at)}: {_short(value)}"] for at, value in curve.points]] for curve in chart.curves]
     return json.dumps(curves).replace("<", "\\u003c")  # so that no name ends the script
+
+
+def html_text(text: str) -> str:
+    """Write a text as HTML, without a character that is obeyed and not shown."""
+    return escape(visible(text))
 
 
 def _rounded_up(value: float) -> float:

@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from html import escape
 from importlib.resources import files
 
 from vpcipam._version import __version__
 from vpcipam.cli.any_page import AnyPage
-from vpcipam.cli.charts import Chart, draw
+from vpcipam.cli.charts import Chart, draw, html_text
 from vpcipam.cli.streams import one_line
 from vpcipam.cli.table import Span, Table, spans
 
@@ -27,7 +26,7 @@ class HtmlPage(AnyPage):
 
     def line(self, text: str = "", style: str = "", *, whole: bool = False) -> None:
         """Add a paragraph, or a heading if it is bold; as code if it is to be copied."""
-        shown = escape(one_line(text))
+        shown = html_text(one_line(text))
         if not shown:
             self._end_picture()
         elif whole:
@@ -41,13 +40,13 @@ class HtmlPage(AnyPage):
 
     def indented(self, text: str) -> None:
         """Add a paragraph that belongs to the line above."""
-        self._add(f'<p class="indented">{escape(one_line(text))}</p>')
+        self._add(f'<p class="indented">{html_text(one_line(text))}</p>')
 
     def add(self, table: Table) -> None:
         """Add a table."""
         kinds = [' class="number"' if head in table.numbers else "" for head in table.heads]
         heads = "".join(
-            f'<th scope="col"{kind}>{escape(head)}</th>' if head else "<td></td>" for head, kind in zip(table.heads, kinds, strict=True)
+            f'<th scope="col"{kind}>{html_text(head)}</th>' if head else "<td></td>" for head, kind in zip(table.heads, kinds, strict=True)
         )
         rows = "".join(
             f"<tr>{''.join(f'<td{kind}>{_styled(spans(cell))}</td>' for cell, kind in zip(row, kinds, strict=True))}</tr>\n"
@@ -57,11 +56,11 @@ class HtmlPage(AnyPage):
 
     def facts(self, rows: Iterable[tuple[str, str]]) -> None:
         """Add a list of named facts."""
-        self._add(f"<dl>{''.join(f'<dt>{escape(name)}</dt><dd>{escape(value)}</dd>' for name, value in rows)}</dl>")
+        self._add(f"<dl>{''.join(f'<dt>{html_text(name)}</dt><dd>{html_text(value)}</dd>' for name, value in rows)}</dl>")
 
     def finding(self, text: str) -> None:
         """Add what is wrong."""
-        self._add(f'<p class="finding">{escape(one_line(text))}</p>')
+        self._add(f'<p class="finding">{html_text(one_line(text))}</p>')
 
     def chart(self, chart: Chart) -> None:
         """Add a chart."""
@@ -79,14 +78,14 @@ class HtmlPage(AnyPage):
     def render(self, title: str, question: str) -> str:
         """Return the whole file."""
         self._end_picture()
-        words = " ".join(f"<span>{escape(word)}</span>" for word in question.split(" "))  # so that no line ends within an option
-        values = {"TITLE": escape(title), "QUESTION": words, "VERSION": __version__, "BODY": "\n".join(self._parts) + "\n"}
+        words = " ".join(f"<span>{html_text(word)}</span>" for word in question.split(" "))  # so that no line ends within an option
+        values = {"TITLE": html_text(title), "QUESTION": words, "VERSION": __version__, "BODY": "\n".join(self._parts) + "\n"}
         template = (files("vpcipam.cli") / "report.html").read_text(encoding="utf-8")
         return re.sub("%([A-Z]+)%", lambda found: values[found[1]], template)
 
 
 def _styled(parts: Iterable[Span]) -> str:
-    return "".join(f"<span{_classes(style)}>{escape(text)}</span>" if style else escape(text) for text, style in parts)
+    return "".join(f"<span{_classes(style)}>{html_text(text)}</span>" if style else html_text(text) for text, style in parts)
 
 
 def _classes(style: str) -> str:

@@ -87,7 +87,12 @@ def note(message: str) -> None:
 
 def one_line(text: str) -> str:
     """Put a text on one line, and escape control characters that a terminal would obey."""
-    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in " ".join(text.split()))
+    return visible(" ".join(text.split()))
+
+
+def visible(text: str) -> str:
+    """Escape the characters that are obeyed, not shown, such as those of colours and of the direction of writing."""
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
 def to_json(document: object, *, one_line: bool = False) -> str:
