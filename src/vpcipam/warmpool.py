@@ -8,7 +8,7 @@ from typing import ClassVar, Protocol
 
 import attrs
 
-from vpcipam._units import NS_PER_S, ceil_div, seconds_text
+from vpcipam._units import NS_PER_S, ceil_div, counted, seconds_text
 from vpcipam.address import AddressMode
 from vpcipam.settings import Settings
 from vpcipam.stats import EniStats, PoolStats
@@ -255,7 +255,7 @@ def _lack(view: PoolView, settings: Settings) -> tuple[int, str] | None:
     name, target, unit = _warm_target(view, settings)
     available = view.available_count
     if available < target * unit:
-        reason = f"available {available} < {name} {target} × {unit} addresses"
+        reason = f"available {available} < {name} {target} × {counted(unit, 'address', 'addresses')}"
     elif target == 0 and available == 0:
         reason = f"available 0, though {name} is 0"
     else:
@@ -349,11 +349,11 @@ def why_kept(eni: EniStats, view: PoolView, settings: Settings, now_ns: int) -> 
     total = sum(other.total_count for other in others)
     free_prefixes = sum(other.idle_cidr_count + other.stale_cidr_count for other in others)
     if warm < _whole_slots(settings.warm_ip_target, view):
-        return f"without it {warm} addresses would be free, and WARM_IP_TARGET is {settings.warm_ip_target}"
+        return f"without it {counted(warm, 'address', 'addresses')} would be free, and WARM_IP_TARGET is {settings.warm_ip_target}"
     if total < _whole_slots(settings.minimum_ip_target, view):
-        return f"without it there would be {total} addresses, and MINIMUM_IP_TARGET is {settings.minimum_ip_target}"
+        return f"without it there would be {counted(total, 'address', 'addresses')}, and MINIMUM_IP_TARGET is {settings.minimum_ip_target}"
     if view.mode is AddressMode.PREFIX and free_prefixes < settings.warm_prefix_target:
-        return f"without it {free_prefixes} prefixes would be free, and WARM_PREFIX_TARGET is {settings.warm_prefix_target}"
+        return f"without it {_prefixes(free_prefixes)} would be free, and WARM_PREFIX_TARGET is {settings.warm_prefix_target}"
     return None
 
 
@@ -366,7 +366,7 @@ def obstacle(eni: EniStats, now_ns: int) -> str | None:
     if eni.efa:
         return "it is an EFA interface"
     if eni.pod_count:
-        return f"{eni.pod_count} pods have addresses on it"
+        return f"{counted(eni.pod_count, 'pod has', 'pods have')} addresses on it"
     if eni.cooling_until_ns is not None and eni.cooling_until_ns > now_ns:
         return f"an address on it cools for another {seconds_text(eni.cooling_until_ns - now_ns)} s"
     if now_ns - eni.added_ns < MINIMUM_ENI_LIFETIME_NS:
@@ -466,7 +466,7 @@ def _surplus(view: PoolView, settings: Settings, over: int) -> str:
 
 
 def _prefixes(count: int) -> str:
-    return f"{count} prefix" if count == 1 else f"{count} prefixes"
+    return counted(count, "prefix", "prefixes")
 
 
 def _spare_eni(view: PoolView, settings: Settings) -> str | None:

@@ -206,3 +206,16 @@ def test_a_cluster_that_cannot_be_read_is_refused(cli, tmp_path):
     assert "stdin is not TOML" in cli("size", "--cluster=-", stdin="[").refusal
     assert "stdin: it is not UTF-8 text" in cli("size", "--cluster=-", stdin=b"\xff").refusal
     assert "longer than 1,048,576 characters" in cli("size", "--cluster=-", stdin="#" * (1 << 20) + "#").refusal
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (("size", "m5.xlarge", "--nodes", "1", "--pods", "1", "--zones", "1"), "1 node in 1 zone · 1 pod each"),
+        (("plan", "t3.nano", "m5.large", "--pods", "1"), "1 pod on each node"),
+        (("plan", "t3.nano", "--pods", "0"), "1 address: 0 in use"),
+        (("plan", "t3.nano", "--pods", "1"), "WARM_ENI_TARGET 1 × 1 address\n"),
+    ],
+)
+def test_one_of_a_kind_has_no_plural(cli, asked, said):
+    assert said in cli(*asked).out

@@ -102,7 +102,7 @@ def test_fault_5_ipv6_pods_and_cooling_addresses_keep_an_eni_from_being_freed():
     store = node([], ["2001:db8::/80"], mode=AddressMode.IPV6, cooldown_ns=30)
     store.assign(key("web"), 0)
     old = 10**12
-    assert obstacle(store.eni_stats(old)[1], old) == "1 pods have addresses on it"
+    assert obstacle(store.eni_stats(old)[1], old) == "1 pod has addresses on it"
     store.unassign(key("web"), old)
     assert "cools" in obstacle(store.eni_stats(old)[1], old)
     assert obstacle(store.eni_stats(old + 30)[1], old + 30) is None
@@ -113,7 +113,7 @@ def test_fault_5_pods_of_the_other_mode_keep_an_eni_from_being_freed():
     store.assign(key("web"), 0)
     store.set_mode(AddressMode.SECONDARY_IP)
     assert store.stats(0).assigned_count == 0
-    assert obstacle(store.eni_stats(10**12)[1], 10**12) == "1 pods have addresses on it"
+    assert obstacle(store.eni_stats(10**12)[1], 10**12) == "1 pod has addresses on it"
 
 
 def test_fault_7_the_default_placement_is_lowest():

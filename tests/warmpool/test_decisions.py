@@ -269,7 +269,7 @@ def test_the_reason_why_an_eni_is_kept_is_given():
     pool = view(eni(0, 6, 2), eni(1, 3, 1), eni(2, 6), eni(3, 1, 0, efa=True), eni(4, 0, 0, trunk=True), limit=9)
     assert [why_kept(each, pool, settings, MINUTE) for each in pool.enis] == [
         "it is the primary ENI",
-        "1 pods have addresses on it",
+        "1 pod has addresses on it",
         None,
         "it is an EFA interface",
         "it is the trunk ENI",

@@ -43,7 +43,7 @@ def test_an_excluded_eni_can_be_freed():
         ({"primary": True}, "it is the primary ENI"),
         ({"trunk": True}, "it is the trunk ENI"),
         ({"efa": True}, "it is an EFA interface"),
-        ({"pod_count": 1}, "1 pods have addresses on it"),
+        ({"pod_count": 1}, "1 pod has addresses on it"),
         ({"cooling_until_ns": NOW + 2_500_000_000}, "an address on it cools for another 2.5 s"),
         ({"added_ns": NOW}, "it is younger than 60 s"),
     ],

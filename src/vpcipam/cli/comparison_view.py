@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from vpcipam._units import number
+from vpcipam._units import counted, number
 from vpcipam.cli.table import Cell, Figure, Table
 from vpcipam.cli.variants import AS_GIVEN, variant_text
 from vpcipam.planner import ComparedPlan
@@ -39,7 +39,7 @@ def comparison_table(plans: Sequence[ComparedPlan], variants: Sequence[Mapping[s
 
 def show_comparison(page: "Page", plans: Sequence[ComparedPlan], variants: Sequence[Mapping[str, str]]) -> None:
     """Write the table, and what it calls each of the variants."""
-    page.line(f"{number(plans[0].plan.pods)} pods on each node", "bold")
+    page.line(f"{counted(plans[0].plan.pods, 'pod')} on each node", "bold")
     page.line()
     page.add(comparison_table(plans, variants))
     page.line("subnet: addresses out of the subnets. limit: pods that the node can run. managed, AMI, Karpenter: max-pods.", "dim")

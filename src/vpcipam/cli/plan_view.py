@@ -179,7 +179,8 @@ def _totals(page: "Page", plan: NodePlan, *, custom_networking: bool) -> None:
         subnet += f"; {number(plan.branch_pods_assigned)} of them for branch ENIs"
     if custom_networking:
         subnet += "; 1 of them, the primary ENI's, out of the node's own subnet"
-    attached = f"{number(plan.total_ips)} addresses{prefixes}: {number(plan.assigned_ips)} in use, {number(plan.available_ips)} free"
+    total = counted(plan.total_ips, "address", "addresses")
+    attached = f"{total}{prefixes}: {number(plan.assigned_ips)} in use, {number(plan.available_ips)} free"
     page.facts(
         (
             ("attached", attached),

@@ -174,11 +174,14 @@ def _first(page: "Page", answer: PresentPlan) -> None:
     if answer.first is None or answer.most_pods is None:
         return
     where, _ = _place(answer.first)
-    now = number(answer.total("pods"))
+    now = answer.total("pods")
     if answer.first.fits:
-        page.line(f"{where} runs out first: the cluster can grow from {now} to {counted(answer.most_pods, 'pod')}, with more such nodes.")
+        page.line(
+            f"{where} runs out first: the cluster can grow from {number(now)} to {counted(answer.most_pods, 'pod')}, with more such nodes."
+        )
     else:
-        page.line(f"{where} is too small: the cluster has {now} pods, and the subnet suffices for {number(answer.most_pods)}.", "yellow")
+        has = counted(now, "pod")
+        page.line(f"{where} is too small: the cluster has {has}, and the subnet suffices for {number(answer.most_pods)}.", "yellow")
 
 
 # --- changes -------------------------------------------------------------------------------------------------------------

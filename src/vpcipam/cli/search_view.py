@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from vpcipam._units import NS_PER_S, counted, span
+from vpcipam._units import NS_PER_S, counted, number, span
 from vpcipam.cli.table import Cell, Figure, Table
 from vpcipam.fleet.sweep import SweepResult
 from vpcipam.fleet.tune import Candidate, TuneResult
@@ -63,7 +63,7 @@ def _wait(wait_ns: int | None) -> Figure:
 
 def show_sweep(page: "Page", name: str, result: SweepResult) -> None:
     """Write a table with a row for each trial."""
-    page.line(f"{name} · {len(result.trials)} of {result.count} trials", "bold")
+    page.line(f"{name} · {number(len(result.trials))} of {counted(result.count, 'trial')}", "bold")
     page.line()
     page.add(sweep_table(result))
     page.line("addresses: the most attached for pods, then their mean; ENIs: their mean", "dim")

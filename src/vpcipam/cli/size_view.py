@@ -54,7 +54,7 @@ def _head(page: "Page", answer: ClusterPlan) -> None:
     if len(answer.groups) == 1:
         (only,) = answer.groups
         branches = f" and {number(only.node.branch_pods)} with security groups" if only.node.branch_pods else ""
-        what = f"{only.node.instance_type} · {counted(answer.nodes, 'node')} in {zones} · {only.node.pods} pods{branches} each"
+        what = f"{only.node.instance_type} · {counted(answer.nodes, 'node')} in {zones} · {counted(only.node.pods, 'pod')}{branches} each"
     else:
         what = f"{counted(len(answer.groups), 'group')} · {counted(answer.nodes, 'node')} in {zones}"
     page.line(f"{what} · {size}", "bold")
@@ -162,7 +162,8 @@ def _warnings(page: "Page", answer: ClusterPlan, head: str) -> None:
         blocks = f"{counted(prefixes.used, '/28')} in {prefixes.where}"
         page.line(f"{head}Reserve ranges for prefixes, {blocks}: single addresses can break any /28 that is not reserved.", "yellow")
     if answer.subnets_per_zone_at_least not in {None, answer.subnets_per_zone}:
-        page.line(f"{head}{_text(answer.subnets_per_zone_at_least)} subnets per zone might do; that is too close to call.", "yellow")
+        noun = "subnet" if answer.subnets_per_zone_at_least == 1 else "subnets"
+        page.line(f"{head}{_text(answer.subnets_per_zone_at_least)} {noun} per zone might do; that is too close to call.", "yellow")
     for each in answer.groups:
         if each.node.pods_waiting:
             who = f"{counted(each.node.pods_waiting, 'pod')} of each node of {each.group.name}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
-from vpcipam._units import NS_PER_S, span
+from vpcipam._units import NS_PER_S, counted, span
 from vpcipam.errors import InvalidArgument
 from vpcipam.fleet.metrics import FleetResult
 from vpcipam.fleet.samples import clock
@@ -91,7 +91,9 @@ def plot_result(result: FleetResult, path: str | Path) -> None:
     heights = [each.height for each in panels]
     with canvas(path, height=sum(heights) + 0.55 * len(heights) + 0.9) as figure:
         headline(
-            figure, f"{result.scenario}: {result.summary.pods:,} pods on up to {result.summary.nodes_peak:,} nodes", _second_line(result)
+            figure,
+            f"{result.scenario}: {counted(result.summary.pods, 'pod')} on up to {counted(result.summary.nodes_peak, 'node')}",
+            _second_line(result),
         )
         timed = []
         for axes, panel in zip(stack(figure, heights), panels, strict=True):
