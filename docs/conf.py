@@ -35,6 +35,7 @@ copybutton_prompt_is_regexp = True
 default_role = "py:obj"  # docstrings put code into single backticks; what names something public becomes a link
 add_module_names = False
 autodoc_member_order = "bysource"
+toc_object_entries = False  # each section of a module begins with links to its names; in the contents they would double the time of a build
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 napoleon_use_rtype = False

@@ -1,5 +1,6 @@
 """A Sphinx extension for what the site takes from the code: commands, modules, names, variables, EC2 actions, and the calculator."""
 
+import importlib
 import re
 import shutil
 import sys
@@ -50,7 +51,7 @@ def _command_pages() -> Iterator[str]:
 
 
 class Modules(FromCode):
-    """A section for each module of the content, with its public names; `:inherited:` adds what classes inherit."""
+    """A section for each module of the content: links to its public names, then each of them; `:inherited:` adds what classes inherit."""
 
     has_content = True
     option_spec: ClassVar = {"inherited": directives.flag}
@@ -58,8 +59,13 @@ class Modules(FromCode):
     def run(self) -> list[nodes.Node]:
         """Return the sections."""
         members = "   :members:\n" + ("   :inherited-members:\n" if "inherited" in self.options else "")
-        made = (f"## {name}\n\n```{{eval-rst}}\n.. automodule:: {name}\n{members}```\n\n" for name in self.content)
+        made = (f"## {name}\n\n{_links(name)}\n\n```{{eval-rst}}\n.. automodule:: {name}\n{members}```\n\n" for name in self.content)
         return self.parse_text_to_nodes("".join(made), allow_section_headings=True)
+
+
+def _links(module: str) -> str:
+    names = getattr(importlib.import_module(module), "__all__", ())
+    return " · ".join(f"{{py:obj}}`~{module}.{name}`" for name in names) if len(names) > 1 else ""
 
 
 class Names(FromCode):
