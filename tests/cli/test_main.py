@@ -130,6 +130,16 @@ def test_the_package_as_a_module_reports_a_missing_extra_too(environment):
     assert done.stderr == "vpcipam: the command line needs the package click: pip install 'vpcipam[cli]'\n"
 
 
+def test_the_warning_of_missing_pools_is_one_line_even_where_warnings_are_errors(environment):
+    code = "import sys; sys.modules['vpcipam._pool'] = None; from vpcipam.cli import run_process; sys.exit(run_process())"
+    command = [sys.executable, "-W", "error", "-c", code, "plan", "m5.large", "--pods=3"]
+    environment = {name: value for name, value in environment.items() if name != "VPCIPAM_NO_EXTENSION"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)  # noqa: S603 - this interpreter
+    assert done.returncode == 0
+    assert done.stderr.startswith("warning: vpcipam runs without its compiled pools, which were not built")
+    assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize("module", ["vpcipam", "vpcipam.cli"])
 def test_the_package_and_its_command_run_as_modules(environment, module):
     program = [sys.executable, "-m", module, "max-pods", "m5.large"]

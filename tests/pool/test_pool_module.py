@@ -8,6 +8,7 @@ import inspect
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,19 @@ def test_the_selector_falls_back_to_the_plain_twin(monkeypatch):
     assert len(told) == 1
     assert selector.USING_EXTENSION is False
     assert selector.AddressPool is plain.AddressPool
+
+
+def test_a_worker_leaves_the_warning_to_its_parent(monkeypatch):
+    monkeypatch.delenv("VPCIPAM_NO_EXTENSION", raising=False)
+    monkeypatch.setitem(sys.modules, "vpcipam._pool", None)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        monkeypatch.setattr("multiprocessing.process.parent_process", object)
+        assert load_selector().USING_EXTENSION is False
+        assert told == []
+        monkeypatch.delitem(sys.modules, "multiprocessing.process")
+        load_selector()
+        assert len(told) == 1
 
 
 @pytest.mark.skipif("vpcipam._pool" not in TWIN_NAMES, reason="the plain twin was asked for")

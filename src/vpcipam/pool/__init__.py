@@ -2,10 +2,12 @@
 
 The classes are compiled if the extension modules were built, and plain Python otherwise. Both twins behave the same; `USING_EXTENSION`
 tells which one is in use. If the extension modules were not built, or can't be loaded, as in a second interpreter of the process, a
-RuntimeWarning says so. Set `VPCIPAM_NO_EXTENSION=1` in the environment before the first import to force the plain twin.
+RuntimeWarning says so; for workers of `multiprocessing`, their parent does. Set `VPCIPAM_NO_EXTENSION=1` in the environment before the
+first import to force the plain twin.
 """
 
 import os
+import sys
 import warnings
 from typing import TYPE_CHECKING
 
@@ -62,9 +64,11 @@ else:
         else:
             reason = f"can't be loaded ({error})"
             cure = "A process can load them in one interpreter: import vpcipam there first."
-        warnings.warn(
-            f"vpcipam runs without its compiled pools, which {reason}: the results are the same, but each pool operation takes about ten "
-            f"times as long. {cure} VPCIPAM_NO_EXTENSION=1 turns this warning off",
-            RuntimeWarning,
-            stacklevel=2,
-        )
+        processes = sys.modules.get("multiprocessing.process")
+        if processes is None or processes.parent_process() is None:  # else the parent says so, once and not for each worker
+            warnings.warn(
+                f"vpcipam runs without its compiled pools, which {reason}: the results are the same, but a pool operation takes about 50 "
+                f"times as long, and a large simulation about twice as long. {cure} VPCIPAM_NO_EXTENSION=1 turns this warning off",
+                RuntimeWarning,
+                stacklevel=2,
+            )
