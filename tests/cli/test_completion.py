@@ -90,7 +90,7 @@ def test_the_shell_accepts_the_script(cli, tmp_path, shell):
 # zsh's functions for completion work only while a line is edited, so that these stand for them.
 ZSH = """
 compdef() { }
-_describe() { print -l -- $completions_with_descriptions }
+_describe() { print -l -- ${(P)3} }
 compadd() { print -l -- $completions }
 eval "$(vpcipam completion zsh)"
 words=(${(s: :)1}); CURRENT=$#words
@@ -117,6 +117,38 @@ def test_a_shell_completes_a_line_with_its_script(environment, tmp_path, shell):
     assert complete("vpcipam max") == [["max-pods", COMMANDS["max-pods"]]]
     assert complete("vpcipam limits --family m7g") == [["m7g"], ["m7gd"]]
     assert complete("vpcipam plan m5.large --set WARM_P") == [["WARM_PREFIX_TARGET=", VARIABLES["WARM_PREFIX_TARGET"].effect]]
+
+
+# bash sets these variables only while a line is edited. It splits words at blanks, and at = and :, which become words themselves.
+BASH = """
+complete() { :; }
+compopt() { echo "compopt $1 $2"; }
+eval "$(vpcipam completion bash)"
+COMP_LINE="$1"; COMP_POINT=${#1}; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
+_vpcipam_completion vpcipam
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+
+
+def test_bash_completes_words_that_it_splits(environment, tmp_path):
+    program = shutil.which("bash")
+    if program is None:
+        pytest.skip("bash is not installed")
+    put_on_path(environment, tmp_path, vpcipam=f'exec {sys.executable} -m vpcipam.cli "$@"')
+
+    def complete(line):
+        words = [part for part in re.split(r"\s+|([=:])", line) if part]
+        words += [""] if line.endswith(" ") else []
+        command = [program, "--norc", "-c", BASH, "bash", line, *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout.split("\n")[:-1]  # noqa: S603 - a shell
+
+    assert complete("vpcipam max") == ["max-pods"]
+    assert complete("vpcipam plan m5.large --set WARM_P") == ["compopt -o nospace", "WARM_PREFIX_TARGET="]
+    assert complete("vpcipam plan m5.large --set ENABLE_POD_ENI=t") == ["true"]
+    assert complete("vpcipam plan m5.large --set ENABLE_POD_ENI=") == ["true", "false"]
+    assert complete("vpcipam plan m5.large --variant ENABLE_POD_ENI=true,MAX_E") == ["compopt -o nospace", "true,MAX_ENI="]
+    assert complete("vpcipam simulate x.toml --set group.workers.instance_type=m5.lar") == ["m5.large"]
+    assert complete("vpcipam simulate ") == ["compopt -o default", ""]
 
 
 def test_an_unknown_shell_is_a_usage_error(cli):
