@@ -152,6 +152,11 @@ def test_a_report_replaces_an_earlier_one_and_nothing_else(cli, tmp_path):
         assert f"all {pods} pods run" in page.read_text(encoding="utf-8")
 
 
+def test_a_report_and_a_picture_need_two_files(cli, tmp_path):
+    path = str(tmp_path / "run.svg")
+    assert "name one file" in cli(*ASKED["simulate"], "--plot", path, "--report", path).usage_error
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
 def test_a_full_disk_is_named(cli):
     assert (

@@ -97,6 +97,8 @@ class OutputCommand(click.Command):
         report: str | None = ctx.params.pop("report", None)
         if report is not None:
             check_report(report)
+            if report in ctx.params.values():
+                raise click.UsageError(f"--report and another option name one file, {report!r}; give two", ctx)
         output: Output = super().invoke(ctx)
         if report is not None:
             _write_report(report, output, ctx)
