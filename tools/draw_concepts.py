@@ -252,13 +252,13 @@ def draw_cooldown() -> Picture:
     again, end = free + 15, free + 45
     picture = Picture(
         "The cooldown of an address",
-        f"Pod A ends after {ended} s. Its address cools for {free - ended} s and is given to no pod. Then it is free, and pod B gets it.",
+        f"Pod A ends after {ended} s. Its address cools for {free - ended} s and is given to no pod. Then it is warm, and pod B gets it.",
     )
     picture.heading("One address over time")
     for style, start, stop, words in (
         ("pod", 0, ended, "pod A"),
         ("cooling", ended, free, f"cools {free - ended} s"),
-        ("warm", free, again, "free"),
+        ("warm", free, again, "warm"),
         ("pod", again, end, "pod B"),
     ):
         picture.cell(LEFT + start * scale, picture.top, style, (stop - start) * scale, CELL)

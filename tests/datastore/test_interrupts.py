@@ -10,6 +10,7 @@ import threading
 import pytest
 from datastore_worlds import key, node
 
+from pythons import leaves_no_lock
 from vpcipam.errors import VpcIpamError
 from vpcipam.journal.protocol import Cooling, MemoryJournal
 
@@ -36,13 +37,16 @@ class Interrupt(BaseException):
 
 
 class Handler:
-    """A profiler that raises at one of the points where the interpreter handles signals: the begin and the end of a call."""
+    """A profiler that raises at one of the points where the interpreter handles signals: the begin and the end of a call.
+
+    The end of `__enter__` in a `with` is none; CPython profiles it from 3.14 on.
+    """
 
     def __init__(self, number):
         self.number, self.raised = number, False
 
-    def __call__(self, _frame, event, _argument):
-        if event in {"call", "return", "c_return"}:
+    def __call__(self, _frame, event, argument):
+        if event in {"call", "return"} or (event == "c_return" and argument.__name__ != "__enter__"):
             self.number -= 1
             if self.number < 0 and not self.raised:
                 self.raised = True
@@ -75,6 +79,7 @@ def test_the_lock_is_free_after_an_interrupt_at_any_point(call, journal):
     assert points > 2
 
 
+@leaves_no_lock
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("journal", [None, MemoryJournal], ids=["no journal", "journal"])
 def test_the_lock_is_free_after_a_signal_at_a_random_moment(journal):

@@ -13,7 +13,7 @@ from vpcipam.sandbox import PodRef
 
 pytestmark = [
     pytest.mark.skipif(not USING_EXTENSION, reason="only the compiled pools are as before after a MemoryError"),
-    pytest.mark.skipif(sys.version_info >= (3, 12), reason="CPython 3.12 and 3.13 crash when there is no memory for a comprehension"),
+    pytest.mark.skipif(sys.version_info >= (3, 12), reason="from 3.12 on, CPython crashes when there is no memory for a comprehension"),
     pytest.mark.filterwarnings("ignore::vpcipam.events.EventWarning"),  # the callback's own MemoryError
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),  # a generator that has no memory to be closed
 ]

@@ -10,13 +10,14 @@ import threading
 import pytest
 from journal_worlds import KINDS, held, key, node, release
 
+from pythons import leaves_no_lock
 from vpcipam.errors import JournalConflict, JournalError, UnknownKey
 from vpcipam.pool import USING_EXTENSION
 
 INTERRUPTS = 400
 
 # An interrupted open() leaves a file to the collector.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = [leaves_no_lock, pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")]
 
 
 class Interrupt(BaseException):

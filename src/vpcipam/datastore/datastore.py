@@ -34,10 +34,10 @@ class Datastore(Counts):
     and the call of `on_event`. Without a journal and `on_event`, an assign or unassign is one call of the compiled pool, which the GIL
     makes atomic; it takes the lock only if another thread holds it. A child that was forked meanwhile is refused with a `DatastoreError`.
 
-    An exception from a signal handler (^C) never leaves the lock taken, but it can leave the interrupted change half done. If the process
-    then continues, rebuild the datastore. After a MemoryError on compiled pools, each change has happened as a whole or not at all, if a
-    single allocation failed. A call that makes several changes, such as a forced removal, can then be repeated. If several allocations
-    fail, also those that undo a change, or on plain pools, rebuild the datastore.
+    An exception from a signal handler (^C) never leaves the lock taken (on CPython 3.14 it can: python/cpython#148874), but it can leave
+    the interrupted change half done. If the process then continues, rebuild the datastore. After a MemoryError on compiled pools, each
+    change has happened as a whole or not at all, if a single allocation failed. A call that makes several changes, such as a forced
+    removal, can then be repeated. If several allocations fail, also those that undo a change, or on plain pools, rebuild the datastore.
 
     Invariants:
 

@@ -290,10 +290,14 @@ class _Join:
 
     @cached_property
     def _shared_settings(self) -> Fact[Settings] | None:
-        """The settings that no single node has; None if they differ."""
+        """The settings that no single node has, wherever the file with them was put; None if they differ."""
         pods = {pod.source for pod in self._evidence.pods}
-        bundles = {place.files.bundle for place in self._places if place.files is not None}
-        shared = [fact for fact in self._evidence.settings if fact.source not in pods and fact.source.bundle not in bundles - {""}]
+        bundles = {place.files.bundle for place in self._places if place.files is not None} - {""}
+        shared = [
+            fact
+            for fact in self._evidence.settings
+            if fact.source not in pods and not (fact.source.bundle in bundles and is_partial(fact.value))
+        ]
         whole = [fact for fact in shared if not is_partial(fact.value)] or shared
         return whole[-1] if whole and all(fact.value == whole[-1].value for fact in whole) else None
 

@@ -338,6 +338,8 @@ class AddressPool(Generic[K]):
         """
         now = self._time(now_ns)
         wanted = list(keys)
+        for key in wanted:
+            hash(key)  # the refusal of a dict would have other words, from Python 3.14 on
         numbers: dict[K, int] = {}  # of the different keys
         places = [numbers.setdefault(key, len(numbers)) for key in wanted]
         hashes = [hash(key) for key in numbers]

@@ -67,6 +67,16 @@ def test_settings_that_are_not_rolled_out():
     assert told(with_pod(documents(made), made.nodes[1], made.settings)) == []
 
 
+def test_the_daemonset_in_the_folder_of_a_node_is_that_of_the_cluster():
+    made = Cluster.make("m5.large", variables={"WARM_IP_TARGET": "5"})
+    here = made.nodes[0]
+    changed = with_pod(documents(made), here, Settings())
+    together = {f"{here.name}/{name.rpartition('/')[2].removesuffix('.json')}.json": content for name, content in changed.items()}
+    report = audit(evidence(together))
+    assert [each.rule for each in report.findings if each.rule in IDS] == ["settings-not-rolled-out"]
+    assert "settings-not-rolled-out" not in {each.rule for each in report.unchecked}
+
+
 @given(st.integers(0, 2**32))
 def test_a_change_that_is_not_rolled_out_is_found(seed):
     made = random_cluster(seed, steps=5)
