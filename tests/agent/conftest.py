@@ -1,5 +1,7 @@
 """An agent that has started, and a plugin that asks it; and network namespaces."""
 
+import contextlib
+
 import pytest
 from namespaces_if_any import bare_namespace, namespaces, vpc
 from nodes_to_run import Account, Plugin
@@ -9,13 +11,12 @@ __all__ = ["account", "bare_namespace", "namespaces", "plugin", "vpc"]
 
 @pytest.fixture
 def account(tmp_path):
-    return Account(tmp_path)
+    with contextlib.closing(Account(tmp_path)) as made:
+        yield made
 
 
 @pytest.fixture
 def plugin(account):
     agent = account.agent()
     agent.start(0)
-    yield Plugin(account, agent)
-    for journal in agent.journals:
-        journal.close()
+    return Plugin(account, agent)

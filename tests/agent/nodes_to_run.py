@@ -32,7 +32,13 @@ class Account:
             primary = self.instance.network_interfaces[0].eni_id
             self.ec2.assign_private_ip_addresses(primary, secondary_ip_count=addresses, now_ns=0)
         self.lines = []
+        self.journals = []
         (folder / "namespaces").mkdir()
+
+    def close(self):
+        """Close the journals of all its agents."""
+        for journal in self.journals:
+            journal.close()
 
     @property
     def state(self):
@@ -51,6 +57,7 @@ class Account:
         Path(self.state).mkdir(exist_ok=True)
         cards = len(self.instance_limits.network_cards) if self.settings.enable_multi_nic else 1
         journals = [journal or SqliteJournal(f"{self.state}/card-{card}.journal", synchronous="OFF") for card in range(cards)]
+        self.journals += journals
         agents = []
 
         def tell(event):

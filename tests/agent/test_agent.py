@@ -513,8 +513,7 @@ def two_cards(tmp_path):
     agent = account.agent()
     agent.start(0)
     yield Plugin(account, agent)
-    for journal in agent.journals:
-        journal.close()
+    account.close()
 
 
 def test_a_pod_can_have_an_address_of_every_card(two_cards):

@@ -107,8 +107,9 @@ def test_json_is_one_line_that_says_where_it_is(serve, schema_errors):
     document = json.loads(line)
     assert schema_errors(["serve"], document) == []
     assert document["metadata_url"] != document["url"]
-    with pytest.raises(urllib.error.HTTPError, match="404"):
+    with pytest.raises(urllib.error.HTTPError, match="404") as answer:
         read(f"{document['metadata_url']}/latest/meta-data/")
+    answer.value.close()
     assert running.end() == 0
     assert (running.out, running.err) == (line, "")
     assert line.count("\n") == 1
@@ -162,8 +163,9 @@ def test_imds_v1_is_the_default_of_the_account(serve, tmp_path):
     launch = "Action=RunInstances&Version=2016-11-15&MinCount=1&MaxCount=1&InstanceType=m5.large&SubnetId=subnet-a"
     assert "<httpTokens>optional</httpTokens>" in read(f"{url}/?{launch}")
     assert "<httpTokens>required</httpTokens>" in read(f"{url}/?{launch}&MetadataOptions.HttpTokens=required")
-    with pytest.raises(urllib.error.HTTPError, match="401"):
+    with pytest.raises(urllib.error.HTTPError, match="401") as answer:
         read(f"{url}/instance/i-2/latest/meta-data/instance-id")
+    answer.value.close()
     running.end()
 
 

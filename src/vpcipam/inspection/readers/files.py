@@ -233,14 +233,15 @@ def _inner(name: str, entry: str) -> str:
 
 
 class _CarefulTarInfo(tarfile.TarInfo):
-    """A header that is refused if it would fill the memory, or go backwards."""
+    """A header that is refused if it would fill the memory, or go backwards.
 
-    @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_CarefulTarInfo":
-        found = super().frombuf(buf, encoding, errors)
-        if found.size < 0 or (found.type in _HEADERS_OF_NAMES and found.size > _MOST_NAME_LENGTH):
+    `_proc_member` is where every Python looks at a header; newer ones don't call `frombuf`.
+    """
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo | None:
+        if self.size < 0 or (self.type in _HEADERS_OF_NAMES and self.size > _MOST_NAME_LENGTH):
             raise EvidenceError("a header of the archive has an impossible size")
-        return found
+        return super()._proc_member(archive)  # type: ignore[misc, no-any-return] # the stubs lack it
 
 
 _HEADERS_OF_NAMES = frozenset(
