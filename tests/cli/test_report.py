@@ -88,6 +88,12 @@ def test_a_finding_is_in_the_report_too(reported):
     assert "no-address-all-held" in Document(text).text
 
 
+def test_a_report_beside_sarif_is_for_people(reported):
+    outcome, text = reported(*ASKED["inspect"], "--sarif")
+    assert json.loads(outcome.out)["version"] == "2.1.0"
+    assert text == reported(*ASKED["inspect"])[1].replace("failed-to-assign</span>", "failed-to-assign</span> <span>--sarif</span>", 1)
+
+
 @pytest.mark.parametrize(
     ("asked", "facts"),
     [

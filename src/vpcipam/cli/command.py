@@ -40,6 +40,7 @@ class Output:
     Attributes:
         document: The answer for programs, as values that JSON can hold. An object without `schema_version` gets one.
         show: The answer for people: a text, or a function that writes it on a page.
+        printed: What is printed in place of the answer for people; a report has the answer all the same.
         table: The answer as one table, for `--csv`; None if the command has no such option.
         charts: Makes the charts of a report.
         asked: What the files of the question said: settings, each with the name of what has them, or a scenario. Reports show it.
@@ -53,6 +54,7 @@ class Output:
 
     document: Any
     show: "str | Callable[[Page], None]"
+    printed: str | None = None
     table: "Table | None" = None
     charts: "Callable[[], tuple[Chart, ...]] | None" = None
     asked: "tuple[tuple[str, Settings], ...] | Scenario" = ()
@@ -143,6 +145,8 @@ def _written(output: Output, form: str = "") -> str:
         return to_json(_versioned(output.document), one_line=output.one_line)
     if form == "csv" and output.table is not None:
         return output.table.csv()
+    if output.printed is not None and not form:
+        return output.printed
     if isinstance(output.show, str):
         return output.show if form != "markdown" or output.table is None else output.table.markdown()
     if form == "markdown":

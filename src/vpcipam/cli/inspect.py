@@ -88,7 +88,7 @@ def command(
     evidence = read_evidence(files) if files else Evidence()
     if not from_ec2:
         found = audit(evidence)
-        return _output(evidence, found, {"source": "files"}, f"in {listed(files)}", as_sarif=as_sarif)
+        return _finished(_output(evidence, found, {"source": "files"}, f"in {listed(files)}"), found, as_sarif=as_sarif)
     given = daemonset is not None or bool(assignments)
     settings = node_settings(daemonset, assignments)
     session = Ec2Session(region or None, profile or None)
@@ -101,21 +101,20 @@ def command(
     if files or cluster_name:
         where = f"in {'EC2' if not files else f'EC2 and {listed(files)}'}" if not cluster_name else f"in cluster {cluster_name}"
         head |= {"source": "ec2 and files"} if files else {}
-        return attrs.evolve(_output(both, found, head, where, as_sarif=as_sarif), notes=notes)
+        return _finished(attrs.evolve(_output(both, found, head, where), notes=notes), found, as_sarif=as_sarif)
     surveyed = survey(nodes[0], settings, max_pods=max_pods, max_pods_by=max_pods_by)
-    return Output(
-        document=sarif_document(found) if as_sarif else head | surveyed.to_dict() | found.to_dict(),
-        show=to_json(sarif_document(found))
-        if as_sarif
-        else lambda page: show_node(page, surveyed, found, region=session.region, settings_given=given),
+    output = Output(
+        document=head | surveyed.to_dict() | found.to_dict(),
+        show=lambda page: show_node(page, surveyed, found, region=session.region, settings_given=given),
         table=findings_table(found),
         notes=notes,
         finding=_summary(found, f"on {instance_id}"),
         asked=((instance_id or "", settings),),
     )
+    return _finished(output, found, as_sarif=as_sarif)
 
 
-def _output(evidence: Evidence, found: Audit, head: dict[str, Any], where: str, *, as_sarif: bool) -> Output:
+def _output(evidence: Evidence, found: Audit, head: dict[str, Any], where: str) -> Output:
     """Return what was found, what was read, and what could not be checked."""
 
     def show(page: "Page") -> None:
@@ -124,12 +123,17 @@ def _output(evidence: Evidence, found: Audit, head: dict[str, Any], where: str, 
         show_evidence(page, evidence, brief=bool(found.findings))
         show_unchecked(page, found.unchecked)
 
-    if as_sarif:
-        document = sarif_document(found)
-        return Output(document=document, show=to_json(document), table=findings_table(found), finding=_summary(found, where))
     document = evidence_document(evidence) | head | found.to_dict()
     asked = tuple((fact.source.bundle or fact.source.file, fact.value) for fact in evidence.settings)
     return Output(document=document, show=show, table=findings_table(found), finding=_summary(found, where), asked=asked)
+
+
+def _finished(output: Output, found: Audit, *, as_sarif: bool) -> Output:
+    """Put SARIF in the place of the answer, if it is wanted."""
+    if not as_sarif:
+        return output
+    document = sarif_document(found)
+    return attrs.evolve(output, document=document, printed=to_json(document))
 
 
 def _read(session: Ec2Session, instance_id: str, cluster_name: str) -> tuple[ObservedNode, ...]:
