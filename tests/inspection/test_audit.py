@@ -602,3 +602,10 @@ def test_an_audit_is_written_with_the_reasons_of_its_findings():
     assert finding["why"].endswith(".")
     assert "log-no-address" in written["checked"]
     assert written["unchecked"]
+
+
+def test_what_was_read_is_not_missing_where_no_file_names_a_node():
+    manifest = json.dumps({"env": [{"name": "WARM_IP_TARGET", "value": "2"}]}).encode()
+    missing = {each.what for rule in audit(read_files([("env.json", io.BytesIO(manifest))])).unchecked for each in rule.missing}
+    assert "the node's instance type, as a known type" in missing
+    assert "the variables of the aws-node container" not in missing

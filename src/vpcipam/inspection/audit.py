@@ -69,7 +69,8 @@ def audit(evidence: Evidence, *, observed: Iterable[ObservedNode] = (), assumpti
     run = _Run()
     for rule in CLUSTER_RULES:
         run.check(rule, case, "")
-    for node in case.nodes or (NodeCase(name="", kinds=frozenset(name for name, _ in evidence.facts())),):
+    # Where no file names a node, one without a name tells what is missing.
+    for node in case.nodes or (NodeCase(name="", kinds=frozenset(name for name, _ in evidence.facts()), settings=case.settings),):
         for node_rule in () if node.no_aws_node else NODE_RULES:
             run.check(node_rule, node, node.name)
     return run.answer(case)
