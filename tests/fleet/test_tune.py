@@ -438,12 +438,9 @@ def test_an_interrupted_confirmation_recommends_nothing(scenario, stop, confirme
     assert len(result.candidates) == 4
 
 
-A_FEW = settings(max_examples=max(2, settings.default.max_examples // 50), deadline=None)
-
-
 # Always the same fleets: with few pods the wait of 99 % is the longest one, and any bound on it is broken by some seed.
 @pytest.mark.thorough
-@settings(A_FEW, derandomize=True)
+@settings(max_examples=max(2, settings.default.max_examples // 50), derandomize=True)
 @given(per_hour=st.integers(20, 300), burst=st.integers(1, 8), seed=st.integers(0, 1000), size=st.integers(25, 27))
 def test_what_is_recommended_holds_with_fresh_seeds_within_the_spread(per_hour, burst, seed, size):
     text = BASE.replace("/24", f"/{size}").replace("150", str(per_hour)).replace("burst = 5", f"burst = {burst}")

@@ -181,7 +181,7 @@ def _write_report(path: str, output: Output, ctx: click.Context) -> None:
     for chart in output.charts() if output.charts is not None else ():
         page.chart(chart)
     if output.asked:
-        from vpcipam.cli.question_view import show_asked  # noqa: PLC0415 - likewise
+        from vpcipam.cli.question_view import show_asked  # noqa: PLC0415 - only reports need it
 
         show_asked(page, output.asked)
     for line in output.notes:

@@ -47,8 +47,8 @@ def check_report(file: str) -> None:
         OSError: Its folder does not exist, or it can't be written.
     """
     check_file(file)
-    if os.path.isfile(file):  # noqa: PTH113 - likewise
-        with open(file, "rb") as present:  # noqa: PTH123 - likewise
+    if os.path.isfile(file):  # noqa: PTH113 - pathlib is costly to import
+        with open(file, "rb") as present:  # noqa: PTH123 - pathlib is costly to import
             beginning = present.read(len(_PAGE))
         if beginning not in (b"", _PAGE):
             raise InvalidArgument(f"{file} is no report, and would be lost; give another name")
@@ -61,7 +61,7 @@ def write_text(file: str, text: str) -> None:
         OSError: It can't be written. The error has its name.
     """
     try:
-        with open(file, "w", encoding="utf-8", errors="backslashreplace") as target:  # noqa: PTH123 - likewise
+        with open(file, "w", encoding="utf-8", errors="backslashreplace") as target:  # noqa: PTH123 - pathlib is costly to import
             target.write(text)
     except OSError as error:
         error.filename = file  # a full disk has no name
